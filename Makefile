@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# The everyday commands. The build itself is described to Meson: meson.build.
+# Each target sees to the Debian packages it needs: tools/install-deps.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+DIR      = /usr/include
+BENCH    =
+SECONDS  = 60
+
+tools := tools
+deps  := $(tools)/install-deps
+comma := ,
+
+# A folder per kind of build; $(call configured,FOLDER,OPTIONS) makes it.
+configured = @test -f $(1)/build.ninja || meson setup $(1) $(2) >&2
+
+# Of the tests: those that are programs of ours, and no checks of the tree.
+programs := --no-rebuild --no-suite house --no-suite headers --no-suite install
+
+.PHONY: build help run test check-fast bench sweep soak fuzz model asan tsan \
+	valgrind install uninstall fmt clean
+
+build: ## build the library, the examples and the tests (the default)
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD)
+
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' \
+	    Makefile
+
+run: ## play the examples: the tour, then checksums of DIR=/usr/include
+run: build
+	@$(tools)/run-examples $(BUILD) '$(DIR)'
+
+test: ## run the whole test-suite
+test: build
+	@$(deps) test
+	@$(tools)/run-tests $(BUILD) --no-rebuild
+
+check-fast: ## run the tests that take less than 10 seconds together
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@$(tools)/run-tests $(BUILD) --no-suite slow
+
+bench: ## run benchmarks: all, or those of BENCH=name; JSON lines on stdout
+	@$(deps) build >&2
+	@$(deps) --optional bench >&2
+	$(call configured,build-bench,--buildtype=release -Dbench=true \
+	    -Dtests=false -Dman=disabled)
+	@ninja -C build-bench >&2
+	@build-bench/bench/mproc-bench $(BENCH)
+
+sweep: ## kill a process at every instruction of each operation; mutations too
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD) tests/sweep/sweep
+	@$(BUILD)/tests/sweep/sweep
+	@$(tools)/mutations
+
+soak: ## kill processes at random for SECONDS=60
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD) tests/stress/soak
+	@$(BUILD)/tests/stress/soak $(SECONDS)
+
+fuzz: ## feed broken bytes to whatever parses bytes
+	@echo 'Nothing to fuzz: no part of mproc reads bytes that come from' \
+	    'outside the family of processes.'
+
+model: ## check the models of the protocols by Spin
+	@$(deps) model
+	@tests/model/run
+
+asan: ## run the tests under AddressSanitizer and UBSan
+	@$(deps) build test
+	$(call configured,build-asan,-Db_sanitize=address$(comma)undefined \
+	    -Db_lundef=false)
+	@ninja -C build-asan
+	@UBSAN_OPTIONS=$${UBSAN_OPTIONS-print_stacktrace=1} \
+	    $(tools)/run-tests build-asan -t 4 $(programs)
+
+tsan: ## run the tests under ThreadSanitizer
+	@$(deps) build test
+	$(call configured,build-tsan,-Db_sanitize=thread -Db_lundef=false)
+	@ninja -C build-tsan
+	@TSAN_OPTIONS=$${TSAN_OPTIONS-halt_on_error=1:die_after_fork=0} \
+	    $(tools)/run-tests build-tsan -t 10 $(programs)
+
+valgrind: ## run the tests under valgrind's memcheck
+	@$(deps) build test valgrind
+	$(call configured,build-valgrind)
+	@ninja -C build-valgrind
+	@$(tools)/run-tests build-valgrind --setup=valgrind $(programs)
+
+install: ## install below DESTDIR, for use from PREFIX=/usr/local
+install: build
+	@meson configure $(BUILD) --prefix='$(PREFIX)'
+	@ninja -C $(BUILD)
+	@$(tools)/install-files $(BUILD) '$(DESTDIR)'
+
+uninstall: ## remove what the last `make install` put there
+	@$(tools)/install-files --remove $(BUILD)
+
+fmt: ## format the sources by clang-format
+	@$(deps) fmt
+	@find include src tests bench examples -name '*.[ch]' \
+	    -exec clang-format -i {} +
+
+clean: ## remove all that was built
+	rm -rf $(BUILD) build-bench build-asan build-tsan build-valgrind \
+	    build-mutation

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Error numbers and their texts.
+ *
+ * A failure's detail is written into a buffer of the thread that failed. The
+ * buffer is the thread's own, so nothing is shared and nothing can fail. */
+#include "base/error.h"
+
+#include "base/macros.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static __thread char detail[512];
+
+/* What a code means here, where that differs from strerror()'s sentence. */
+static const struct {
+    int code;
+    const char *text;
+} meanings[] = {
+    {0, "success"},
+    {EAGAIN, "it would have to wait"},
+    {ETIMEDOUT, "the deadline passed"},
+    {EINTR, "a signal handler ran; nothing changed"},
+    {EOWNERDEAD, "the lock is held now; its last owner died holding it"},
+    {EPIPE, "the other end is gone and nothing is left"},
+    {ESHUTDOWN, "the object was closed"},
+    {ECANCELED, "it was cancelled"},
+    {EMSGSIZE, "the message is too large"},
+    {EPROTO, "malformed data, or data of another version of the library"},
+    {EKEYREJECTED, "the key was rejected"},
+    {EPERM, "not permitted"},
+    {EOVERFLOW, "released too often"},
+    {ESRCH, "the process that had to do it died"},
+    {EBADF, "not a live object of that kind"},
+    {EINVAL, "invalid argument"},
+    {E2BIG, "an attribute that this version of the library does not know"},
+    {EREMOTEIO, "the task reported a failure"},
+    {EALREADY, "it has begun already"},
+    {EDEADLK, "it would wait for itself"},
+    {EBUSY, "it is in use"},
+    {ENODATA, "the exit code is not known"},
+    {EADDRNOTAVAIL, "the family's memory cannot be mapped at its address"},
+    {ENOMEM, "out of memory"},
+};
+
+int
+mp__fail(int code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    return code;
+}
+
+int
+mp__fail_handle(const char *function, const void *handle, const char *what)
+{
+    if (handle == NULL)
+        return mp__fail(-EBADF, "%s: the handle is NULL, not %s", function,
+                        what);
+    return mp__fail(-EBADF,
+                    "%s: %p is not %s of this family, or was destroyed",
+                    function, handle, what);
+}
+
+const char *
+mp_last_error(void)
+{
+    return detail;
+}
+
+const char *
+mp_strerror(int r)
+{
+    const char *text;
+
+    if (r < 0)
+        r = -r;
+    for (size_t i = 0; i < MP__LENGTH(meanings); i++)
+        if (meanings[i].code == r)
+            return meanings[i].text;
+    text = strerrordesc_np(r);
+    return text ? text : "unknown error";
+}

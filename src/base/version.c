@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#include <mproc/base.h>
+
+int
+mp_version(void)
+{
+    return MP_VERSION_MAJOR * 10000 + MP_VERSION_MINOR * 100 +
+           MP_VERSION_PATCH;
+}

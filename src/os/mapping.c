@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "os/mapping.h"
+
+#include "base/macros.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+int
+mp__memfd_create(const char *name, size_t size)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    /* The first three are the standard streams': in a program that was
+     * started without them a later open for one would hit the region. */
+    if (fd < 3) {
+        int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        int error = errno;
+
+        close(fd);
+        if (high < 0)
+            return -error;
+        fd = high;
+    }
+    if (ftruncate(fd, (off_t)size) < 0) {
+        int error = errno;
+
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int
+mp__memfd_map(int fd, size_t size, void *at, void **ret_base)
+{
+    int flags = MAP_SHARED | MAP_NORESERVE;
+    void *p;
+
+    if (at)
+        flags |= MAP_FIXED_NOREPLACE;
+    p = mmap(at, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED)
+        return errno == EEXIST ? -EADDRNOTAVAIL : -errno;
+    /* Kernels before 4.17, and valgrind, take the address for a hint. */
+    if (at && p != at) {
+        munmap(p, size);
+        return -EADDRNOTAVAIL;
+    }
+    madvise(p, size, MADV_DONTDUMP);
+    *ret_base = p;
+    return 0;
+}
+
+int
+mp__memfd_commit(int fd, size_t offset, size_t size)
+{
+    int r;
+
+    do
+        r = fallocate(fd, 0, (off_t)offset, (off_t)size);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -ENOMEM : 0;
+}
+
+void
+mp__memfd_discard(int fd, size_t offset, size_t size)
+{
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+              (off_t)size);
+}
+
+size_t
+mp__mapping_limit(size_t wanted)
+{
+    struct rlimit limit;
+
+    /* Half of what is left to the address space is the program's own. A
+     * memfd longer than RLIMIT_FSIZE would cost a SIGXFSZ. */
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur / 2 < wanted)
+        wanted = limit.rlim_cur / 2;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted)
+        wanted = limit.rlim_cur;
+    return wanted;
+}
+
+void *
+mp__page_wiped_on_fork(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    /* Without it (before Linux 4.14) the atfork handler alone remains. */
+    madvise(p, size, MADV_WIPEONFORK);
+    return p;
+}
+
+void
+mp__random(void *out, size_t n)
+{
+    if (getrandom(out, n, GRND_NONBLOCK) == (ssize_t)n)
+        return;
+    /* Early boot: only uniqueness is wanted here, not secrecy. */
+    for (size_t i = 0; i < n; i++) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        ((unsigned char *)out)[i] =
+            (unsigned char)((unsigned long)t.tv_nsec * 2654435761u >> 13);
+    }
+}

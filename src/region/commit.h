@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+
+/* Commits [offset, offset + size) of the region: its pages are there from then
+ * on. 0, or -ENOMEM if the system has not that much to give. */
+int mp__region_commit(size_t offset, size_t size);

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/* Extents of the region.
+ *
+ * The table has one word per granule. The word at an extent's first granule
+ * tells kind and length; the words inside are NONE (PART inside a chunk).
+ * Reading from the first granule on, length by length, always gives a
+ * partition of the whole space, because every change is one store:
+ *
+ *   split   the remainder's word is written first (it still lies inside the
+ *           free extent), then the start's word: that store takes the extent
+ *   free    the start's word becomes FREE
+ *   merge   the start's word gets the sum of both lengths, then the swallowed
+ *           word becomes NONE
+ *
+ * Lists, links, sums are caches under the mutex; after a death they are built
+ * again from the table. `intent` names the one extent whose change of owner
+ * may be half done: repair frees it. That finishes a free, and takes back an
+ * allocation that nobody has seen yet, so the hand of the dead is emptied as
+ * well: an extent in a dead thread's hand, with this mutex in order, is
+ * therefore really its own.
+ *
+ * Pages are committed after the extent was taken, outside of the mutex. A
+ * freed extent keeps its pages up to a bound, because committing fresh ones
+ * costs more than clearing old ones; free extents with and without pages stay
+ * apart, unless only both together are large enough. */
+#define _GNU_SOURCE
+#include "region/extents.h"
+
+#include "base/error.h"
+#include "os/mapping.h"
+#include "region/commit.h"
+#include "region/layout.h"
+
+#include <errno.h>
+
+/* Table words are committed in steps: one page of the table. */
+#define TABLE_STEP ((uint32_t)1024)
+#define WARM_LEAST ((uint64_t)64 << 20)
+
+static struct mp__extents *
+extents(void)
+{
+    return &mp__region()->extents;
+}
+
+static struct mp__link *
+links(void)
+{
+    return (struct mp__link *)(void *)(mp__view.base + mp__region()->links_at);
+}
+
+static void *
+address_of(uint32_t granule)
+{
+    return mp__view.base + (size_t)granule * MP__GRANULE;
+}
+
+static uint32_t
+granule_of(const void *p)
+{
+    return (uint32_t)((size_t)((const char *)p - mp__view.base) / MP__GRANULE);
+}
+
+static uint32_t
+list_of(uint32_t length)
+{
+    return 31 - (uint32_t)__builtin_clz(length);
+}
+
+static uint64_t
+backed_bytes(uint32_t entry)
+{
+    if (!(entry & MP__EXTENT_BACKED))
+        return 0;
+    return (uint64_t)MP__EXTENT_LENGTH(entry) * MP__GRANULE;
+}
+
+/* ---- The cache: lists of free extents ---- */
+
+static void
+list_insert(uint32_t granule)
+{
+    struct mp__extents *x = extents();
+    uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
+    uint32_t length = MP__EXTENT_LENGTH(entry);
+    uint32_t *head = &x->lists[list_of(length)];
+    struct mp__link *link = links();
+
+    link[granule].next = *head;
+    link[granule].previous = 0;
+    if (*head)
+        link[*head].previous = granule;
+    *head = granule;
+    /* Nothing follows the last extent: its end need not be marked, and the
+     * page that the mark would lie in is not committed. */
+    if (granule + length < x->end)
+        link[granule + length - 1].start = granule;
+    x->warm += backed_bytes(entry);
+}
+
+static void
+list_remove(uint32_t granule)
+{
+    struct mp__extents *x = extents();
+    uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
+    struct mp__link *link = links();
+    struct mp__link own = link[granule];
+
+    if (own.previous)
+        link[own.previous].next = own.next;
+    else
+        x->lists[list_of(MP__EXTENT_LENGTH(entry))] = own.next;
+    if (own.next)
+        link[own.next].previous = own.previous;
+    x->warm -= backed_bytes(entry);
+}
+
+/* A free extent of at least `length`: the first that fits of those of its own
+ * power of two (looking at a few), else any of a larger one. */
+static uint32_t
+list_find(uint32_t length)
+{
+    struct mp__extents *x = extents();
+    struct mp__link *link = links();
+    uint32_t list = list_of(length);
+    int looks = 32;
+
+    for (uint32_t g = x->lists[list]; g && looks-- > 0; g = link[g].next) {
+        uint32_t entry = mp__load_relaxed(&mp__extent_table()[g]);
+
+        if (MP__EXTENT_LENGTH(entry) >= length)
+            return g;
+    }
+    while (++list < MP__EXTENT_LISTS)
+        if (x->lists[list])
+            return x->lists[list];
+    return 0;
+}
+
+/* ---- Repair ---- */
+
+static void
+clear_inside(uint32_t granule, uint32_t length)
+{
+    uint32_t end = granule + length;
+
+    if (end > extents()->tabled)
+        end = extents()->tabled;
+    for (uint32_t g = granule + 1; g < end; g++)
+        mp__store_relaxed(&mp__extent_table()[g], 0);
+}
+
+/* Whether two free extents may become one. Those with and without pages stay
+ * apart, so that warm memory is known to be warm. */
+static int
+alike(uint32_t entry, uint32_t other)
+{
+    return MP__EXTENT_KIND(other) == MP__EXTENT_FREE &&
+           ((entry ^ other) & MP__EXTENT_BACKED) == 0;
+}
+
+/* Makes the free extent at `granule` swallow its successor if that is free
+ * too, and alike unless `any`. Neither is in a list. */
+static int
+merge_next(uint32_t granule, int any)
+{
+    mp__a32 *table = mp__extent_table();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t next = granule + MP__EXTENT_LENGTH(entry);
+    uint32_t other;
+
+    if (next >= extents()->end)
+        return 0;
+    other = mp__load_relaxed(&table[next]);
+    if (any ? MP__EXTENT_KIND(other) != MP__EXTENT_FREE : !alike(entry, other))
+        return 0;
+#ifdef MP__MUTATION_CLEAR_BEFORE_MERGE
+    mp__store_release(&table[next], 0);
+#endif
+    mp__store_release(
+        &table[granule],
+        MP__EXTENT_ENTRY(MP__EXTENT_FREE, entry & other & MP__EXTENT_FLAGS,
+                         MP__EXTENT_LENGTH(entry) + MP__EXTENT_LENGTH(other)));
+    mp__store_release(&table[next], 0);
+    return 1;
+}
+
+/* Commits the words of the table, and the links, of all granules below
+ * `end`. */
+static int
+table_reach(uint32_t end)
+{
+    struct mp__extents *x = extents();
+    struct mp__region *region = mp__region();
+    uint32_t from = x->tabled, n;
+
+    if (end <= from)
+        return 0;
+    n = (uint32_t)mp__round_up(end - from, TABLE_STEP);
+    if (n > x->end - from)
+        n = x->end - from;
+    if (mp__region_commit(region->table_at + from * sizeof(uint32_t),
+                          n * sizeof(uint32_t)) < 0 ||
+        mp__memfd_commit(mp__view.fd,
+                         region->links_at + from * sizeof(struct mp__link),
+                         n * sizeof(struct mp__link)) < 0)
+        return -ENOMEM;
+    x->tabled = from + n;
+    return 0;
+}
+
+static void
+free_intent(struct mp__extents *x)
+{
+    mp__a32 *word = &mp__extent_table()[x->intent];
+    uint32_t entry = mp__load_relaxed(word);
+    void *p = address_of(x->intent);
+
+    mp__hand_clear_of(x->intent_part, MP__HAND_EXTENT, p);
+    mp__hand_clear_of(x->intent_part, MP__HAND_SEGMENT, p);
+    if (MP__EXTENT_KIND(entry) == MP__EXTENT_LARGE ||
+        MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK)
+        mp__store_release(word, MP__EXTENT_ENTRY(MP__EXTENT_FREE,
+                                                 entry & MP__EXTENT_FLAGS,
+                                                 MP__EXTENT_LENGTH(entry)));
+    x->intent = 0;
+}
+
+/* Builds the cache from the table; merges what may be merged, or `any`. */
+static void
+rebuild(struct mp__extents *x, int any)
+{
+    uint32_t granule, length;
+
+    for (uint32_t i = 0; i < MP__EXTENT_LISTS; i++)
+        x->lists[i] = 0;
+    x->warm = 0;
+    x->used = 0;
+    for (granule = x->first; granule < x->end; granule += length) {
+        uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
+
+        if (MP__EXTENT_KIND(entry) == MP__EXTENT_FREE) {
+            while (merge_next(granule, any))
+                ;
+            entry = mp__load_relaxed(&mp__extent_table()[granule]);
+            clear_inside(granule, MP__EXTENT_LENGTH(entry));
+            list_insert(granule);
+        } else {
+            x->used += MP__EXTENT_LENGTH(entry) * MP__GRANULE;
+        }
+        length = MP__EXTENT_LENGTH(entry);
+    }
+}
+
+static void
+repair(struct mp__mutex *mutex)
+{
+    struct mp__extents *x = MP__CONTAINER(mutex, struct mp__extents, mutex);
+
+    if (x->intent)
+        free_intent(x);
+    rebuild(x, 0);
+}
+
+__attribute__((constructor)) static void
+register_repair(void)
+{
+    mp__mutex_repair_with(MP__MUTEX_EXTENTS, repair);
+}
+
+int
+mp__extents_init(size_t region_size, size_t first_offset)
+{
+    struct mp__extents *x = extents();
+
+    mp__mutex_init(&x->mutex, MP__MUTEX_EXTENTS);
+    x->first = (uint32_t)(first_offset / MP__GRANULE);
+    x->end = (uint32_t)(region_size / MP__GRANULE);
+    if (table_reach(x->first + 1) < 0)
+        return -ENOMEM;
+    mp__store_release(
+        &mp__extent_table()[x->first],
+        MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, x->end - x->first));
+    list_insert(x->first);
+    return 0;
+}
+
+/* ---- Taking ---- */
+
+/* The mutex is held. Takes `length` granules of the free extent at
+ * `granule`; returns its flags. What is used is never marked as ZERO. */
+static uint32_t
+take(uint32_t granule, uint32_t length, enum mp__hand hand)
+{
+    struct mp__extents *x = extents();
+    mp__a32 *table = mp__extent_table();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t flags = entry & MP__EXTENT_FLAGS;
+    uint32_t rest = MP__EXTENT_LENGTH(entry) - length;
+
+    list_remove(granule);
+    x->intent_part = mp__me.index;
+    mp__compiler_barrier();
+    x->intent = granule;
+    mp__compiler_barrier();
+    mp__hand_set(hand, address_of(granule), NULL);
+#ifdef MP__MUTATION_COMMIT_BEFORE_SPLIT
+    mp__store_release(&table[granule],
+                      MP__EXTENT_ENTRY(MP__EXTENT_LARGE, flags, length));
+#endif
+    if (rest)
+        mp__store_release(&table[granule + length],
+                          MP__EXTENT_ENTRY(MP__EXTENT_FREE, flags, rest));
+    mp__store_release(
+        &table[granule],
+        MP__EXTENT_ENTRY(MP__EXTENT_LARGE, flags & MP__EXTENT_BACKED, length));
+    mp__compiler_barrier();
+    x->intent = 0;
+    if (rest)
+        list_insert(granule + length);
+    x->used += (uint64_t)length * MP__GRANULE;
+    return flags;
+}
+
+static uint32_t
+find_and_take(uint32_t length, enum mp__hand hand, uint32_t *ret_flags)
+{
+    struct mp__extents *x = extents();
+    uint32_t granule;
+
+    mp__mutex_lock(&x->mutex);
+    granule = list_find(length);
+    if (granule == 0) { /* perhaps in one piece with pages and without */
+        rebuild(x, 1);
+        granule = list_find(length);
+    }
+    /* One more than its end: the remainder's word. */
+    if (granule &&
+        table_reach(granule + length + 1 < x->end ? granule + length + 1
+                                                  : x->end) < 0)
+        granule = 0;
+    if (granule)
+        *ret_flags = take(granule, length, hand);
+    mp__mutex_unlock(&x->mutex);
+    return granule;
+}
+
+void *
+mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
+{
+    struct mp__extents *x = extents();
+    uint32_t length, granule, flags = 0;
+
+    if (size > (size_t)(x->end - x->first) * MP__GRANULE) {
+        mp__fail(-ENOMEM,
+                 "out of memory: %zu bytes are more than the family's whole "
+                 "address space (%zu; MPROC_REGION_SIZE)",
+                 size, mp__view.size);
+        return NULL;
+    }
+    length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
+    granule = find_and_take(length, hand, &flags);
+    if (granule == 0) {
+        mp__fail(-ENOMEM,
+                 "out of memory: no %zu bytes in one piece left of the "
+                 "family's address space (%zu; MPROC_REGION_SIZE)",
+                 size, mp__view.size);
+        return NULL;
+    }
+    if (!(flags & MP__EXTENT_BACKED)) {
+        if (mp__region_commit((size_t)granule * MP__GRANULE,
+                              (size_t)length * MP__GRANULE) < 0) {
+            mp__extent_free(address_of(granule), mp__me.index, hand);
+            mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes",
+                     size);
+            return NULL;
+        }
+        mp__store_release(
+            &mp__extent_table()[granule],
+            MP__EXTENT_ENTRY(MP__EXTENT_LARGE, MP__EXTENT_BACKED, length));
+    }
+    *ret_zero = (flags & MP__EXTENT_ZERO) != 0;
+    return address_of(granule);
+}
+
+/* ---- Giving back ---- */
+
+static int
+is_start(uint32_t entry)
+{
+    return MP__EXTENT_KIND(entry) == MP__EXTENT_LARGE ||
+           MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK;
+}
+
+/* The free extent that ends just before `granule`; 0: there is none. */
+static uint32_t
+free_before(uint32_t granule)
+{
+    struct mp__extents *x = extents();
+    uint32_t start, entry;
+
+    if (granule == x->first)
+        return 0;
+    start = links()[granule - 1].start;
+    if (start < x->first || start >= granule)
+        return 0;
+    entry = mp__load_relaxed(&mp__extent_table()[start]);
+    if (MP__EXTENT_KIND(entry) != MP__EXTENT_FREE ||
+        start + MP__EXTENT_LENGTH(entry) != granule)
+        return 0;
+    return start;
+}
+
+/* The mutex is held; the extent at `granule` is free, and in no list. Returns
+ * where the extent that it is part of now starts. */
+static uint32_t
+merge_and_list(uint32_t granule)
+{
+    struct mp__extents *x = extents();
+    mp__a32 *table = mp__extent_table();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t next = granule + MP__EXTENT_LENGTH(entry);
+    uint32_t before = free_before(granule);
+
+    if (next < x->end && alike(entry, mp__load_relaxed(&table[next]))) {
+        list_remove(next);
+        merge_next(granule, 0);
+    }
+    if (before && alike(entry, mp__load_relaxed(&table[before]))) {
+        list_remove(before);
+        merge_next(before, 0);
+        granule = before;
+    }
+    list_insert(granule);
+    return granule;
+}
+
+/* Gives the pages of a listed free extent back to the system. */
+static void
+cool(uint32_t granule)
+{
+    mp__a32 *word = &mp__extent_table()[granule];
+    uint32_t length = MP__EXTENT_LENGTH(mp__load_relaxed(word));
+
+    list_remove(granule);
+    /* Not backed first, and zero only after: in case we die in between. */
+    mp__store_release(word, MP__EXTENT_ENTRY(MP__EXTENT_FREE, 0, length));
+    mp__memfd_discard(mp__view.fd, (size_t)granule * MP__GRANULE,
+                      (size_t)length * MP__GRANULE);
+    mp__store_release(
+        word, MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, length));
+    merge_and_list(granule);
+}
+
+/* A free extent with pages other than `spared`, a large one if there is one;
+ * 0: none. */
+static uint32_t
+find_warm(uint32_t spared)
+{
+    struct mp__extents *x = extents();
+
+    for (uint32_t list = MP__EXTENT_LISTS; list-- > 0;)
+        for (uint32_t g = x->lists[list]; g; g = links()[g].next)
+            if (g != spared &&
+                mp__load_relaxed(&mp__extent_table()[g]) & MP__EXTENT_BACKED)
+                return g;
+    return 0;
+}
+
+/* Keeps the free memory that holds pages within a bound: the largest go
+ * first, and the one that was freed last goes last. */
+static void
+trim(uint32_t latest)
+{
+    struct mp__extents *x = extents();
+    uint64_t bound = x->used / 4 > WARM_LEAST ? x->used / 4 : WARM_LEAST;
+    uint32_t granule;
+
+    if (x->warm <= bound)
+        return;
+    while (x->warm > bound / 2 && (granule = find_warm(latest)) != 0)
+        cool(granule);
+    if (x->warm > bound)
+        cool(latest);
+}
+
+int
+mp__extent_free(void *p, uint32_t index, enum mp__hand hand)
+{
+    struct mp__extents *x = extents();
+    uint32_t granule = granule_of(p), entry;
+
+    mp__mutex_lock(&x->mutex);
+    entry = mp__load_relaxed(&mp__extent_table()[granule]);
+    if (!is_start(entry) || address_of(granule) != p) {
+        mp__mutex_unlock(&x->mutex);
+        return -EBADF;
+    }
+    x->intent_part = index;
+    mp__compiler_barrier();
+    x->intent = granule;
+    mp__compiler_barrier();
+    mp__hand_clear_of(index, hand, p);
+    if (MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK)
+        clear_inside(granule, MP__EXTENT_LENGTH(entry));
+    mp__store_release(&mp__extent_table()[granule],
+                      MP__EXTENT_ENTRY(MP__EXTENT_FREE,
+                                       entry & MP__EXTENT_BACKED,
+                                       MP__EXTENT_LENGTH(entry)));
+    mp__compiler_barrier();
+    x->intent = 0;
+    x->used -= MP__EXTENT_LENGTH(entry) * MP__GRANULE;
+    trim(merge_and_list(granule));
+    mp__mutex_unlock(&x->mutex);
+    return 0;
+}
+
+uint32_t
+mp__extent_entry(const void *p)
+{
+    uint32_t granule = granule_of(p);
+
+    if (!mp__region_contains(p, 1) || granule < extents()->first ||
+        granule >= extents()->tabled)
+        return 0;
+    return mp__load_acquire(&mp__extent_table()[granule]);
+}
+
+void
+mp__extent_make_chunk(void *p)
+{
+    mp__a32 *table = mp__extent_table();
+    uint32_t granule = granule_of(p);
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t length = MP__EXTENT_LENGTH(entry);
+
+    for (uint32_t i = 1; i < length; i++)
+        mp__store_relaxed(&table[granule + i],
+                          MP__EXTENT_ENTRY(MP__EXTENT_PART, 0, i));
+    mp__store_release(
+        &table[granule],
+        MP__EXTENT_ENTRY(MP__EXTENT_CHUNK, entry & MP__EXTENT_FLAGS, length));
+}

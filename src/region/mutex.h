@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The internal lock: robust, 16 bytes, held for nanoseconds, never nested.
+ *
+ * Whoever acquires it after its holder died runs the repair function of its
+ * kind before anything else, still inside mp__mutex_lock(): users never see a
+ * broken invariant. A thread holds at most one mutex, and calls nothing that
+ * takes another (memory, for one, is allocated before and freed after). */
+#pragma once
+
+#include "base/atomic.h"
+#include "base/macros.h"
+#include "os/futex.h"
+#include "region/participant.h"
+
+enum mp__mutex_kind {
+    MP__MUTEX_PLAIN, /* nothing to repair */
+    MP__MUTEX_EXTENTS,
+    MP__MUTEX_BIN,
+    MP__MUTEX_QUEUE_TAIL,
+    MP__MUTEX_QUEUE_HEAD,
+    MP__MUTEX_PROCESS,
+    MP__MUTEX_POOL,
+    MP__MUTEX_JOB,
+    MP__MUTEX_KINDS,
+};
+
+struct mp__mutex {
+    mp__a32 word;    /* 0 free; tid|WAITERS held; OWNER_DIED|WAITERS */
+    mp__a32 waiters; /* "there may be sleepers": may only over-report */
+    uint32_t uses;   /* unlocks since the last scrub; writer: holder */
+    uint32_t kind;
+};
+
+/* Repairs what the mutex guards. Called with the mutex held, any number of
+ * times: it may itself be killed, and is then begun again by the next. */
+typedef void mp__repair_fn(struct mp__mutex *mutex);
+
+/* Each room registers its kinds by a constructor function. */
+void mp__mutex_repair_with(enum mp__mutex_kind kind, mp__repair_fn *repair);
+
+void mp__mutex_init(struct mp__mutex *mutex, enum mp__mutex_kind kind);
+
+MP__COLD int mp__mutex_lock_slow(struct mp__mutex *mutex, mp_time deadline);
+MP__COLD void mp__mutex_unlock_slow(struct mp__mutex *mutex);
+
+/* Acquires it. 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not acquired. */
+static inline int
+mp__mutex_lock_until(struct mp__mutex *mutex, mp_time deadline)
+{
+    uint32_t expected = 0;
+
+    mp__robust_arm(mp__me.head, &mutex->word);
+    if (MP__LIKELY(mp__cas(&mutex->word, &expected, mp__me.word)))
+        return 0;
+    return mp__mutex_lock_slow(mutex, deadline);
+}
+
+/* Acquires it, however long it takes; signals do not matter. */
+static inline void
+mp__mutex_lock(struct mp__mutex *mutex)
+{
+    while (mp__mutex_lock_until(mutex, MP_FOREVER) < 0)
+        ;
+}
+
+static inline void
+mp__mutex_unlock(struct mp__mutex *mutex)
+{
+    if (MP__UNLIKELY(mp__load_relaxed(&mutex->waiters))) {
+        mp__mutex_unlock_slow(mutex);
+        return;
+    }
+    mp__swap(&mutex->word, 0);
+    /* seq_cst: a sleeper that set the flag after the look above either sees
+     * the word free before it sleeps, or is seen here. */
+    if (MP__UNLIKELY(mp__load(&mutex->waiters)))
+        mp__futex_wake(&mutex->word, 1);
+    mp__robust_disarm(mp__me.head);
+}
+
+/* The thread id of the holder, 0 if it is free. For reports. */
+static inline uint32_t
+mp__mutex_holder(struct mp__mutex *mutex)
+{
+    return mp__load_relaxed(&mutex->word) & FUTEX_TID_MASK;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects: cells of a slab, told live from dead by their stamps.
+ *
+ * A slab is a bin that never gives a chunk back: its memory is only ever
+ * reused for the same class, and a freed cell as late as possible, so that a
+ * handle kept too long finds a dead stamp rather than a stranger. The stamp is
+ * the address itself, changed by the class: no copy of an object, and no other
+ * data, can carry it. */
+#include "base/error.h"
+#include "region/bin.h"
+#include "region/heap.h"
+#include "region/layout.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+void *
+mp__object_alloc(enum mp__slab slab, size_t size)
+{
+    struct mp__bin *bin = &mp__region()->slabs[slab];
+    void *p;
+
+    assert(size % 64 == 0 && size <= MP__SLAB_CELL_MAX);
+    if (mp__load_relaxed(&bin->cell) == 0)
+        mp__store_relaxed(&bin->cell, (uint32_t)size); /* whoever is first */
+    p = mp__bin_take(bin, 0);
+    if (p)
+        memset(p, 0, size);
+    return p;
+}
+
+void
+mp__object_publish(void *object, enum mp__slab slab)
+{
+    mp__store_release(&((struct mp__object *)object)->stamp,
+                      mp__object_stamp(object, slab));
+}
+
+int
+mp__object_retire(void *object, enum mp__slab slab)
+{
+    uint64_t stamp = mp__object_stamp(object, slab);
+
+    if (!mp__object_ok(object, slab) ||
+        !mp__cas(&((struct mp__object *)object)->stamp, &stamp, 0))
+        return -EBADF;
+    return 0;
+}
+
+void
+mp__object_free(void *object, enum mp__slab slab)
+{
+    struct mp__chunk *chunk = mp__chunk_of(object);
+
+    (void)slab;
+    if (chunk)
+        mp__bin_give(chunk, object, mp__me.index);
+}

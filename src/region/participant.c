@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* Participants and the reaper.
+ *
+ * A slot's state is {generation, what}: FREE, TAKEN by a thread (its id, from
+ * the moment it claims the slot until it holds the life mutex), ALIVE, or
+ * REAPED by a thread (its id). Only ALIVE -> REAPED -> FREE of the next
+ * generation is done by others, and only after the death of the slot's thread;
+ * a reaper that dies is succeeded by the next. What a reaper does it may do
+ * twice.
+ *
+ * The life mutex is the C library's robust mutex, because the library then
+ * links it into the thread's robust list, whatever that looks like. What the
+ * mutex's lock word is we find out once: it is the word that holds the thread's
+ * id when it is locked. FUTEX_WAITERS is set in it, so that the kernel always
+ * wakes somebody at the death.
+ *
+ * fork: the child has the memory of the parent's registration but is no owner
+ * of its life mutex. A page that the kernel wipes in children tells. */
+#define _GNU_SOURCE
+#include "region/participant.h"
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "os/futex.h"
+#include "region/commit.h"
+#include "region/heap.h"
+#include "region/layout.h"
+#include "region/mutex.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum what {
+    FREE = 0,
+    ALIVE = 1,
+    TAKEN = 2,
+    REAPED = 3,
+};
+
+__thread struct mp__self mp__me __attribute__((tls_model("initial-exec")));
+
+/* Index of the lock word in a pthread_mutex_t. */
+static size_t life_word;
+
+static uint64_t
+state_of(uint64_t generation, enum what what, uint32_t tid)
+{
+    return generation << 32 | (uint32_t)what << 28 | (tid & 0x0fffffffu);
+}
+
+static enum what
+what_of(uint64_t state)
+{
+    return (enum what)((uint32_t)state >> 28);
+}
+
+static uint32_t
+tid_of(uint64_t state)
+{
+    return (uint32_t)state & 0x0fffffffu;
+}
+
+static uint64_t
+generation_of(uint64_t state)
+{
+    return state >> 32;
+}
+
+struct mp__participant *
+mp__participant_at(uint32_t index)
+{
+    struct mp__participant *table =
+        (void *)(mp__view.base + mp__region()->participants_at);
+
+    return &table[index];
+}
+
+uint32_t
+mp__participants_high(void)
+{
+    return mp__load(&mp__region()->participants_high);
+}
+
+/* ---- Life ---- */
+
+void
+mp__participant_prepare(void)
+{
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    pthread_mutexattr_t attr;
+    pthread_mutex_t mutex;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&mutex, &attr);
+    pthread_mutex_lock(&mutex);
+    for (size_t i = sizeof(mutex) / sizeof(uint32_t); i-- > 0;) {
+        uint32_t word;
+
+        memcpy(&word, (char *)&mutex + i * sizeof(word), sizeof(word));
+        if ((word & FUTEX_TID_MASK) == tid)
+            life_word = i;
+    }
+    pthread_mutex_unlock(&mutex);
+    pthread_mutex_destroy(&mutex);
+    pthread_mutexattr_destroy(&attr);
+}
+
+mp__a32 *
+mp__participant_word(struct mp__participant *part)
+{
+    return (mp__a32 *)(void *)&part->life + life_word;
+}
+
+static int
+life_is_over(struct mp__participant *part)
+{
+    return mp__load(mp__participant_word(part)) !=
+           mp__participant_word_alive(part);
+}
+
+/* Locks the slot's life mutex for good. */
+static void
+begin_life(struct mp__participant *part, uint32_t tid)
+{
+    pthread_mutexattr_t attr;
+    mp__a32 *word = mp__participant_word(part);
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    memset(&part->life, 0, sizeof(part->life));
+    pthread_mutex_init(&part->life, &attr);
+    pthread_mutex_lock(&part->life);
+    pthread_mutexattr_destroy(&attr);
+    part->pid = (uint32_t)getpid();
+    part->tid = tid;
+    atomic_fetch_or(word, FUTEX_WAITERS);
+}
+
+/* ---- Registration ---- */
+
+static int
+thread_exists(uint32_t tid)
+{
+    return kill((pid_t)tid, 0) == 0 || errno != ESRCH;
+}
+
+/* Takes a slot that is free; its index, or -1. */
+static int
+claim_slot(uint32_t index, uint32_t tid)
+{
+    struct mp__participant *part = mp__participant_at(index);
+    uint64_t state = mp__load(&part->state);
+
+    if (what_of(state) != FREE)
+        return 0;
+    return mp__cas(&part->state, &state,
+                   state_of(generation_of(state) + 1, TAKEN, tid));
+}
+
+static int
+claim_any_slot(uint32_t tid)
+{
+    mp__a32 *high = &mp__region()->participants_high;
+
+    for (;;) {
+        uint32_t n = mp__load(high);
+        size_t at;
+
+        for (uint32_t i = 0; i < n; i++)
+            if (claim_slot(i, tid))
+                return (int)i;
+        if (n == MP__PARTICIPANTS)
+            return mp__fail(-EAGAIN,
+                            "the family has %u threads that use mproc: no "
+                            "more can",
+                            MP__PARTICIPANTS);
+        at =
+            mp__region()->participants_at + n * sizeof(struct mp__participant);
+        if (mp__region_commit(at, sizeof(struct mp__participant)) < 0)
+            return mp__fail(-ENOMEM, "out of memory: no room for a thread");
+        mp__cas(high, &n, n + 1);
+    }
+}
+
+int
+mp__participant_register(void)
+{
+    struct mp__robust_head *head;
+    struct mp__participant *part;
+    uint32_t tid;
+    int r;
+
+    r = mp__region_open();
+    if (r < 0)
+        return r;
+    if (*mp__view.fork_guard == 0) {
+        mp__participant_forget();
+        *mp__view.fork_guard = 1;
+    }
+    if (mp__me.part)
+        return 0;
+    tid = (uint32_t)syscall(SYS_gettid);
+    head = mp__robust_head();
+    if (head == NULL)
+        return mp__fail(-ENOSYS, "this system has no robust futexes");
+    r = claim_any_slot(tid);
+    if (r < 0)
+        return r;
+    part = mp__participant_at((uint32_t)r);
+    begin_life(part, tid);
+    mp__store(&part->state,
+              state_of(generation_of(mp__load(&part->state)), ALIVE, tid));
+    mp__me.head = head;
+    mp__me.word = tid | FUTEX_WAITERS;
+    mp__me.index = (uint32_t)r;
+    mp__me.part = part;
+    mp__reap();
+    return 0;
+}
+
+void
+mp__participant_forget(void)
+{
+    memset(&mp__me, 0, sizeof(mp__me));
+}
+
+uint64_t
+mp__participant_id(const struct mp__participant *part)
+{
+    uint64_t index = (uint64_t)(part - mp__participant_at(0));
+
+    return generation_of(mp__load((mp__a64 *)&part->state)) << 32 |
+           (index + 1);
+}
+
+struct mp__participant *
+mp__participant_find(uint64_t id)
+{
+    uint32_t index = (uint32_t)id - 1;
+    struct mp__participant *part;
+    uint64_t state;
+
+    if (id == 0 || index >= mp__participants_high())
+        return NULL;
+    part = mp__participant_at(index);
+    state = mp__load(&part->state);
+    if (generation_of(state) != id >> 32 || what_of(state) != ALIVE ||
+        life_is_over(part))
+        return NULL;
+    return part;
+}
+
+/* ---- The reaper ---- */
+
+void
+mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p)
+{
+    mp__a64 *word = &mp__participant_at(index)->hand[hand];
+
+    /* Only if it holds this: the slot may have a new life already. */
+    if (mp__load_relaxed(word) == (uintptr_t)p)
+        mp__store_release(word, 0);
+}
+
+/* Lets whoever died in it be repaired, and whoever repairs it finish. */
+static void
+settle(struct mp__mutex *mutex)
+{
+    mp__mutex_lock(mutex);
+    mp__mutex_unlock(mutex);
+}
+
+/* Frees what the dead participant has in one hand. First the mutexes under
+ * which it might have been passed on are brought in order: repair empties the
+ * hand if it was. */
+static void
+empty_hand(uint32_t index, enum mp__hand hand)
+{
+    struct mp__participant *part = mp__participant_at(index);
+    uintptr_t mutex = mp__load(&part->hand_mutex[hand]);
+
+    if (mp__load(&part->hand[hand]) == 0)
+        return;
+    if (mutex)
+        settle((struct mp__mutex *)mutex);
+    mp__heap_settle((void *)(uintptr_t)mp__load(&part->hand[hand]));
+    mp__heap_reclaim((void *)(uintptr_t)mp__load(&part->hand[hand]), index,
+                     hand);
+    mp__store(&part->hand[hand], 0);
+}
+
+static void
+bury(uint32_t index)
+{
+    struct mp__participant *part = mp__participant_at(index);
+    uint64_t state = mp__load(&part->state);
+
+    for (int hand = 0; hand < MP__HANDS; hand++)
+        empty_hand(index, (enum mp__hand)hand);
+    mp__store(&part->waiting, 0);
+    /* The kernel woke one of those who watched this life. */
+    mp__futex_wake(mp__participant_word(part), INT_MAX);
+    mp__store(&part->state, state_of(generation_of(state), FREE, 0));
+}
+
+/* Whether the slot's thread, or the one that was changing its state, is dead;
+ * then it is ours to reap. */
+static int
+claim_dead(struct mp__participant *part)
+{
+    uint64_t state = mp__load(&part->state);
+    int dead;
+
+    switch (what_of(state)) {
+    case ALIVE:
+        dead = life_is_over(part);
+        break;
+    case TAKEN:
+    case REAPED:
+        /* Our own id there is that of a thread that had it before us. */
+        dead = tid_of(state) == (mp__me.word & FUTEX_TID_MASK) ||
+               !thread_exists(tid_of(state));
+        break;
+    default:
+        dead = 0;
+    }
+    return dead && mp__cas(&part->state, &state,
+                           state_of(generation_of(state), REAPED,
+                                    mp__me.word & FUTEX_TID_MASK));
+}
+
+void
+mp__reap(void)
+{
+    uint32_t n = mp__participants_high();
+
+    for (uint32_t i = 0; i < n; i++)
+        if (claim_dead(mp__participant_at(i)))
+            bury(i);
+}

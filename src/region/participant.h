@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Participants: the threads that use the library, and how their death is
+ * known.
+ *
+ * Each thread takes a slot of the region's table at its first call, and locks
+ * the slot's robust mutex for life. The kernel marks that mutex's word when
+ * the thread ends, in whatever way: so "is it alive" is one load, and "wake
+ * me when it dies" is a futex wait on that word. */
+#pragma once
+
+#include "base/atomic.h"
+#include "base/macros.h"
+#include "os/robust.h"
+#include "region/region.h"
+
+#include <pthread.h>
+
+struct mp__mutex;
+
+/* Memory that a thread holds outside of every lock: what its death would
+ * leak. The reaper gives it back. */
+enum mp__hand {
+    MP__HAND_BLOCK,   /* a small block: see heap.h */
+    MP__HAND_EXTENT,  /* a large block; a chunk on its way into or out of a
+                         bin */
+    MP__HAND_SEGMENT, /* a queue's segment, beside either of the others */
+    MP__HANDS,
+};
+
+struct mp__participant {
+    pthread_mutex_t life;    /* held by its thread as long as it lives */
+    mp__a64 state;           /* {generation:32 | what:32}, see participant.c */
+    mp__a64 waiting;         /* the mutex that the thread may sleep on; writer:
+                             the thread, its reaper; readers: any */
+    mp__a64 hand[MP__HANDS]; /* addresses; writer: the thread, and who
+                                     repairs a mutex that it died with */
+    mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
+                                      passed on; 0: none */
+    uint32_t pid, tid;
+    uint64_t process; /* the mp_process it belongs to; for reports */
+} MP__ALIGNED(MP__LINE);
+
+/* What a thread knows about itself. */
+struct mp__self {
+    struct mp__participant *part; /* NULL: not registered */
+    struct mp__robust_head *head;
+    uint32_t word;  /* thread id | FUTEX_WAITERS: a held mutex's value */
+    uint32_t index; /* of part in the table */
+};
+extern __thread struct mp__self mp__me
+    __attribute__((tls_model("initial-exec")));
+
+MP__COLD int mp__participant_register(void);
+
+/* Finds out what the C library's mutexes look like; once per program. */
+void mp__participant_prepare(void);
+
+/* First thing in every public function that touches the region: makes it if
+ * need be, and registers the thread. 0, or -ENOMEM, -EAGAIN (the table of
+ * participants is full), ... */
+static inline int
+mp__enter(void)
+{
+    if (MP__LIKELY(mp__me.part != NULL && *mp__view.fork_guard != 0))
+        return 0;
+    return mp__participant_register();
+}
+
+/* The word to watch for a participant's death, and its value while alive. */
+mp__a32 *mp__participant_word(struct mp__participant *part);
+static inline uint32_t
+mp__participant_word_alive(const struct mp__participant *part)
+{
+    return part->tid | 0x80000000u;
+}
+
+/* Participants by index; up to mp__participants_high() have ever been used. */
+struct mp__participant *mp__participant_at(uint32_t index);
+uint32_t mp__participants_high(void);
+
+/* An id that names this life of the slot: never 0, never reused soon. */
+uint64_t mp__participant_id(const struct mp__participant *part);
+/* The participant of an id; NULL if that thread is dead (reaped or not). */
+struct mp__participant *mp__participant_find(uint64_t id);
+
+/* Clears what the dead left behind, for all that died: gives memory in their
+ * hands back, and their slots. Cheap when nobody died. Must not be called
+ * with a mutex held. */
+void mp__reap(void);
+
+/* For fork's child: forgets the parent's registration. (An atfork handler and
+ * the fork guard call it; nobody else needs to.) */
+void mp__participant_forget(void);
+
+static inline void
+mp__hand_set(enum mp__hand hand, void *p, struct mp__mutex *mutex)
+{
+    mp__store_relaxed(&mp__me.part->hand_mutex[hand], (uintptr_t)mutex);
+    mp__store_release(&mp__me.part->hand[hand], (uintptr_t)p);
+}
+
+static inline void
+mp__hand_clear(enum mp__hand hand)
+{
+    mp__store_release(&mp__me.part->hand[hand], 0);
+}
+
+/* Clears the hand of participant `index` if it holds `p`: for repair. */
+void mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p);
