@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue: its life, its limits, its state.
+ *
+ * Putting is in queue_put.c, getting in queue_get.c, waiting in queue_wait.c;
+ * ring.h tells how it lies in memory. What a death leaves behind is repaired by
+ * the next who takes the mutex of that side. */
+#define _GNU_SOURCE
+#include "channel/queue.h"
+
+#include "base/attr.h"
+#include "base/error.h"
+#include "channel/ring.h"
+#include "region/extents.h"
+
+#include <errno.h>
+
+#define FIRST_SEGMENT  (65536u / MP__RING_GRANULE)
+#define SPINS_AT_FIRST 200
+
+/* ---- State, without a lock ---- */
+
+/* Both positions at one moment. */
+static void
+snapshot(struct mp_queue *queue, uint64_t *ret_head, uint64_t *ret_tail)
+{
+    do {
+        *ret_head = mp__load(&queue->head);
+        *ret_tail = mp__load(&queue->tail);
+    } while (*ret_head != mp__load(&queue->head));
+}
+
+static uint32_t
+count_of(struct mp_queue *queue)
+{
+    uint64_t head, tail;
+
+    snapshot(queue, &head, &tail);
+    return mp__count(tail) - mp__count(head);
+}
+
+uint64_t
+mp__side_read(struct mp__side *side, mp__a64 *position, uint64_t *ret_bytes)
+{
+    uint64_t at;
+
+    do {
+        at = mp__load_acquire(position);
+        *ret_bytes = mp__load_relaxed(&side->bytes[mp__count(at) & 1]);
+        /* The sum is written over when the side goes on twice. */
+        atomic_thread_fence(memory_order_acquire);
+    } while (at != mp__load_relaxed(position));
+    return at;
+}
+
+/* Bytes of the messages held, at one moment. */
+static uint64_t
+bytes_of(struct mp_queue *queue)
+{
+    uint64_t head, put, got;
+
+    do {
+        head = mp__side_read(&queue->consumers, &queue->head, &got);
+        mp__side_read(&queue->producers, &queue->tail, &put);
+    } while (head != mp__load(&queue->head));
+    return put - got;
+}
+
+int
+mp__queue_is_empty(struct mp_queue *queue)
+{
+    return count_of(queue) == 0;
+}
+
+int
+mp__queue_is_full(struct mp_queue *queue)
+{
+    return (queue->maxsize && count_of(queue) >= queue->maxsize) ||
+           (queue->max_bytes && bytes_of(queue) >= queue->max_bytes);
+}
+
+static int
+enter(struct mp_queue *queue, const char *function)
+{
+    int r = mp__enter();
+
+    if (r < 0)
+        return r;
+    if (!mp__object_ok(queue, MP__SLAB_QUEUE))
+        return mp__fail_handle(function, queue, "a queue");
+    return 0;
+}
+
+size_t
+mp_queue_size(mp_queue *queue)
+{
+    return enter(queue, "mp_queue_size") < 0 ? 0 : count_of(queue);
+}
+
+int
+mp_queue_empty(mp_queue *queue)
+{
+    int r = enter(queue, "mp_queue_empty");
+
+    return r < 0 ? r : mp__queue_is_empty(queue);
+}
+
+int
+mp_queue_full(mp_queue *queue)
+{
+    int r = enter(queue, "mp_queue_full");
+
+    return r < 0 ? r : mp__queue_is_full(queue);
+}
+
+/* ---- Life ---- */
+
+static int
+check_attr(const mp_queue_attr *attr)
+{
+    if (attr->maxsize > INT32_MAX)
+        return mp__fail(-EINVAL,
+                        "mp_queue_create: attr->maxsize is %llu, the most is "
+                        "%d",
+                        (unsigned long long)attr->maxsize, INT32_MAX);
+    return 0;
+}
+
+int
+mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
+{
+    struct mp__segment *segment;
+    struct mp_queue *queue;
+    mp_queue_attr a;
+    int r;
+
+    if (ret_queue == NULL)
+        return mp__fail(-EINVAL, "mp_queue_create: ret_queue is NULL");
+    r = mp__attr_read(&a, sizeof(a), attr, 0, "mp_queue_create");
+    if (r < 0 || (r = check_attr(&a)) < 0 || (r = mp__enter()) < 0)
+        return r;
+    segment = mp__segment_create(FIRST_SEGMENT, NULL);
+    if (segment == NULL)
+        return -ENOMEM;
+    queue = mp__object_alloc(MP__SLAB_QUEUE, sizeof(*queue));
+    if (queue == NULL) {
+        mp__extent_free(segment, mp__me.index, MP__HAND_SEGMENT);
+        return -ENOMEM;
+    }
+    queue->maxsize = a.maxsize;
+    queue->max_bytes = a.max_bytes;
+    mp__mutex_init(&queue->producers.mutex, MP__MUTEX_QUEUE_TAIL);
+    mp__mutex_init(&queue->consumers.mutex, MP__MUTEX_QUEUE_HEAD);
+    queue->producers.segment = queue->consumers.segment = segment;
+    queue->producers.spins = queue->consumers.spins = SPINS_AT_FIRST;
+    mp__object_publish(queue, MP__SLAB_QUEUE);
+    mp__hand_clear(MP__HAND_SEGMENT);
+    *ret_queue = queue;
+    return 0;
+}
+
+/* Whether nobody holds, or sleeps holding, a side; brings it in order. */
+static int
+is_idle(struct mp__side *side)
+{
+    if (mp__mutex_lock_until(&side->mutex, MP_NOW) < 0)
+        return 0;
+    mp__mutex_unlock(&side->mutex);
+    return 1;
+}
+
+int
+mp_queue_destroy(mp_queue *queue)
+{
+    int r;
+
+    if (queue == NULL)
+        return 0;
+    r = enter(queue, "mp_queue_destroy");
+    if (r < 0)
+        return r;
+    if (!is_idle(&queue->producers) || !is_idle(&queue->consumers))
+        return mp__fail(-EBUSY, "mp_queue_destroy: somebody is waiting in "
+                                "the queue, or putting or getting");
+    /* One by one, so that who is killed meanwhile leaves a queue behind. */
+    while (mp__queue_discard(queue) == 0)
+        ;
+    if (mp__object_retire(queue, MP__SLAB_QUEUE) < 0)
+        return mp__fail_handle("mp_queue_destroy", queue, "a queue");
+    mp__hand_set(MP__HAND_SEGMENT, queue->consumers.segment, NULL);
+    mp__extent_free(queue->consumers.segment, mp__me.index, MP__HAND_SEGMENT);
+    mp__object_free(queue, MP__SLAB_QUEUE);
+    return 0;
+}
+
+/* ---- Closing ---- */
+
+void
+mp__queue_finish_close(struct mp_queue *queue)
+{
+    struct mp__mutex *mutex = &queue->producers.mutex;
+
+    /* A producer that sleeps holding the mutex leaves when it looks. */
+    mp__side_wake(&queue->producer_sleeps);
+    mp__mutex_lock(mutex);
+    mp__side_wake(&queue->consumer_sleeps);
+    mp__store(&queue->closing, MP__QUEUE_CLOSED);
+    mp__mutex_unlock(mutex);
+}
+
+int
+mp_queue_close(mp_queue *queue)
+{
+    uint32_t open = MP__QUEUE_OPEN;
+    int r = enter(queue, "mp_queue_close");
+
+    if (r < 0)
+        return r;
+    mp__cas(&queue->closing, &open, MP__QUEUE_CLOSING);
+    if (mp__load(&queue->closing) != MP__QUEUE_CLOSED)
+        mp__queue_finish_close(queue);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the rooms above use of the queue beyond its public face. */
+#pragma once
+
+#include "base/atomic.h"
+
+#include <mproc/queue.h>
+
+/* Puts a message of 8 bytes that is a pointer. As mp_queue_put(). */
+int mp__queue_put_pointer(mp_queue *queue, void *p, mp_time deadline);
+
+/* Who has taken a pointer, told even if he dies: lies in the region. */
+struct mp__claim {
+    mp__a64 pointer;  /* 0: nothing taken */
+    mp__a64 sequence; /* the how manieth message of the queue it was */
+};
+
+/* Takes a pointer into the claim, which must be empty: after the death of the
+ * taker, and mp__queue_settle(), it holds the pointer if and only if he took
+ * it. 0, or as mp_queue_get(). The taker empties the claim himself. */
+int mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim,
+                        mp_time deadline);
+
+/* After the death of a claim's owner: makes sure that the claim tells the
+ * truth. Waits for no message. */
+void mp__queue_settle(mp_queue *queue, const struct mp__claim *claim);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting in a queue.
+ *
+ * The first of the waiting consumers sleeps holding the consumers' mutex, on a
+ * flag; the others sleep on the mutex. (Likewise the producers.) So the one
+ * who sleeps for a message has the mutex in its pending slot all the time: if
+ * it dies, the kernel hands its place to the next, and no wake-up is lost
+ * between two words.
+ *
+ * Wake before commit. A producer that finds the flag up wakes the sleeper
+ * before it commits its message, never after: were it to die in between, the
+ * message would be there and nobody awake. A sleeper that is woken too early
+ * must not sleep again on the flag alone: it raises the flag, then looks
+ * whether the producers' mutex is held. If it is, that producer may have
+ * looked at the flag already, and may be about to commit; so the sleeper only
+ * naps. If it is not, either the commit is done and seen, or the next producer
+ * will see the flag. A dead producer leaves its mutex dirty, and repair wakes
+ * the sleeper.
+ *
+ * Spinning pays while the other side runs on another processor, and costs it
+ * time when it does not: each side remembers how long it has paid lately. */
+#define _GNU_SOURCE
+#include "channel/ring.h"
+#include "os/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#define NAP         200000   /* ns: while the other side is at work */
+#define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
+#define SPINS_LEAST 16u
+#define SPINS_MOST  2000u
+
+int
+mp__side_lock_slow(struct mp_queue *queue, struct mp__side *side,
+                   int (*blocked)(struct mp_queue *), mp_time deadline)
+{
+    int r = mp__mutex_lock_slow(&side->mutex, deadline);
+    mp_time until;
+
+    if (r == 0 || r == -EINTR)
+        return r;
+    /* Somebody else is at it, for a moment as a rule. That is no reason to
+     * say that the queue is empty, or full. */
+    until = mp__now() + GRACE;
+    do {
+        if (blocked(queue))
+            return r;
+        sched_yield();
+        if (mp__mutex_lock_until(&side->mutex, MP_NOW) == 0)
+            return 0;
+    } while (mp__now() < until);
+    return r;
+}
+
+int
+mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen)
+{
+    uint32_t n = mp__view.cpus > 1 ? side->spins : 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (mp__load_acquire(word) != seen) {
+            /* Leave room for twice of what it took. */
+            if (i * 2 > n && n < SPINS_MOST)
+                side->spins = n * 2 < SPINS_MOST ? n * 2 : SPINS_MOST;
+            return 1;
+        }
+        mp__cpu_relax();
+    }
+    side->spins = n / 2 > SPINS_LEAST ? n / 2 : SPINS_LEAST;
+    return 0;
+}
+
+/* A sleep that was short by itself shows that looking longer would have
+ * paid. */
+static void
+learn(struct mp__side *side, mp_time slept)
+{
+    if (slept < 40000 && side->spins < SPINS_MOST)
+        side->spins =
+            side->spins * 4 < SPINS_MOST ? side->spins * 4 : SPINS_MOST;
+}
+
+int
+mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
+              uint64_t seen)
+{
+    int consuming = side == &queue->consumers;
+    mp__a32 *flag =
+        consuming ? &queue->consumer_sleeps : &queue->producer_sleeps;
+    mp__a64 *word = consuming ? &queue->tail : &queue->head;
+    struct mp__side *other = consuming ? &queue->producers : &queue->consumers;
+    uint32_t closing = mp__load(&queue->closing);
+    mp_time now, until;
+    int r = mp__expired(deadline);
+
+    if (r == -EAGAIN)
+        return r;
+    if (mp__side_spin(side, word, seen))
+        return 0;
+    if (r < 0)
+        return r;
+    mp__swap(flag, 1);
+    now = mp__now();
+    until = mp__slice_end(deadline);
+#ifndef MP__MUTATION_TRUST_FLAG
+    if (mp__mutex_holder(&other->mutex) && until > now + NAP)
+        until = now + NAP;
+#else
+    (void)other;
+#endif
+    if (mp__load(word) != seen || mp__load(&queue->closing) != closing)
+        return 0;
+    r = mp__futex_wait(flag, 1, until);
+    if (r == 0)
+        learn(side, mp__now() - now);
+    return r == -EINTR ? r : 0;
+}

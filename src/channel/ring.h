@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* How a queue lies in memory.
+ *
+ * A queue has two sides, the producers' and the consumers', each with a mutex
+ * and a position. A position is one word, {count:32, place:32}: how many
+ * messages, and how many granules of 16 bytes, this side has gone past since
+ * the beginning, modulo 2^32. Storing it is the commit of a put or a get.
+ *
+ * Messages lie in segments, rings of a power of two of granules. Normally there
+ * is one. When it is full, and there is no limit that says so, the producers go
+ * on to a new one of twice the size, leaving a JUMP behind, and the consumers
+ * follow. The header of a segment takes the room of the last granules of the
+ * ring: nothing is ever placed there. */
+#pragma once
+
+#include "base/macros.h"
+#include "channel/queue.h"
+#include "region/heap.h"
+#include "region/mutex.h"
+
+#define MP__RING_GRANULE 16u
+#define MP__RING_HEADER  4u             /* granules of a segment's header */
+#define MP__INLINE_MOST  ((size_t)8192) /* larger messages go by reference */
+
+enum mp__record_kind {
+    MP__RECORD_MESSAGE = 1,
+    MP__RECORD_REFERENCE = 2, /* the message is the block at `body` */
+    MP__RECORD_PAD = 3,       /* the rest of this lap is empty */
+    MP__RECORD_JUMP = 4,      /* the next record begins the next segment */
+};
+
+struct mp__record {
+    uint64_t head; /* size << 8 | kind */
+    unsigned char body[8];
+};
+
+struct mp__segment {
+    struct mp__segment *next; /* writer: producers; valid behind a JUMP */
+    uint32_t base;            /* place of its first granule */
+    uint32_t granules;        /* of a lap: a power of two */
+    unsigned char reserved[MP__RING_HEADER * MP__RING_GRANULE - 16];
+    unsigned char data[];
+};
+
+struct mp__side {
+    struct mp__mutex mutex;
+    /* All below: writer: who holds the mutex. */
+    uint64_t other; /* cache: the other side's position, maybe an old one, */
+    uint64_t other_bytes;        /* and its bytes then */
+    struct mp__segment *segment; /* where this side is */
+    mp__a64 bytes[2]; /* of the messages gone past; which one counts, the
+                          lowest bit of the position's count tells */
+    /* What is about to be passed on by the next commit, for repair. */
+    uint64_t intent_position;           /* the position before that commit */
+    void *intent_block;                 /* a message by reference */
+    struct mp__segment *intent_segment; /* to go on to, or to leave */
+    _Atomic(struct mp__claim *) intent_claim;
+    uint32_t intent_part; /* in whose hands these are */
+    uint32_t spins;       /* how long it pays to look before sleeping */
+} MP__ALIGNED(MP__LINE);
+
+/* Stages of closing. */
+enum mp__closing {
+    MP__QUEUE_OPEN,
+    MP__QUEUE_CLOSING, /* no put begins any more */
+    MP__QUEUE_CLOSED,  /* none is under way: what is not there never comes */
+};
+
+struct mp_queue {
+    struct mp__object object;
+    uint64_t maxsize;   /* items; 0: none */
+    uint64_t max_bytes; /* 0: none */
+    mp__a32 closing;    /* enum mp__closing */
+    struct mp__side producers;
+    mp__a64 tail MP__ALIGNED(MP__LINE); /* the producers' position: COMMIT */
+    struct mp__side consumers;
+    mp__a64 head MP__ALIGNED(MP__LINE); /* the consumers' position: COMMIT */
+    /* Futex flags: 1 while the first of the waiting consumers (producers)
+     * sleeps, which it does holding its side's mutex. */
+    mp__a32 consumer_sleeps MP__ALIGNED(MP__LINE);
+    mp__a32 producer_sleeps MP__ALIGNED(MP__LINE);
+} MP__ALIGNED(MP__LINE);
+
+static inline uint32_t
+mp__count(uint64_t position)
+{
+    return (uint32_t)(position >> 32);
+}
+
+static inline uint32_t
+mp__place(uint64_t position)
+{
+    return (uint32_t)position;
+}
+
+static inline uint64_t
+mp__position(uint32_t count, uint32_t place)
+{
+    return (uint64_t)count << 32 | place;
+}
+
+static inline uint32_t
+mp__ring_index(const struct mp__segment *segment, uint32_t place)
+{
+    return (place - segment->base) & (segment->granules - 1);
+}
+
+/* Granules of a lap that records may lie in. */
+static inline uint32_t
+mp__ring_limit(const struct mp__segment *segment)
+{
+    return segment->granules - MP__RING_HEADER;
+}
+
+static inline struct mp__record *
+mp__ring_record(struct mp__segment *segment, uint32_t index)
+{
+    return (struct mp__record *)(void *)(segment->data +
+                                         (size_t)index * MP__RING_GRANULE);
+}
+
+static inline uint32_t
+mp__record_granules(size_t size)
+{
+    return (uint32_t)((size + 8 + MP__RING_GRANULE - 1) / MP__RING_GRANULE);
+}
+
+static inline uint64_t
+mp__record_head(enum mp__record_kind kind, size_t size)
+{
+    return (uint64_t)size << 8 | kind;
+}
+
+/* ---- queue_wait.c ---- */
+
+/* Locks a side. `blocked` tells, without a lock, whether the operation would
+ * have to wait anyway: only then a short lock held by another is reported as
+ * -EAGAIN or -ETIMEDOUT. */
+MP__COLD int mp__side_lock_slow(struct mp_queue *queue, struct mp__side *side,
+                                int (*blocked)(struct mp_queue *),
+                                mp_time deadline);
+static inline int
+mp__side_lock(struct mp_queue *queue, struct mp__side *side,
+              int (*blocked)(struct mp_queue *), mp_time deadline)
+{
+    uint32_t expected = 0;
+
+    mp__robust_arm(mp__me.head, &side->mutex.word);
+    if (MP__LIKELY(mp__cas(&side->mutex.word, &expected, mp__me.word)))
+        return 0;
+    return mp__side_lock_slow(queue, side, blocked, deadline);
+}
+
+/* Holding `side`, waits until `*word` (the other side's position) differs from
+ * `seen`, or a moment longer for no reason. 0, or -EAGAIN, -ETIMEDOUT,
+ * -EINTR. */
+int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
+                  mp_time deadline, uint64_t seen);
+
+/* Looks at the other side's position for as long as it has paid lately.
+ * Whether it moved. */
+int mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen);
+
+/* Wakes the sleeper of a flag. To be called before the commit that it waits
+ * for: see queue_wait.c. */
+static inline void
+mp__side_wake(mp__a32 *flag)
+{
+    /* seq_cst, after the mutex was taken: either this sees the sleeper's flag,
+     * or the sleeper sees the mutex held and does not trust its flag. */
+    if (MP__UNLIKELY(mp__load(flag))) {
+        mp__store(flag, 0);
+        mp__futex_wake(flag, 1);
+    }
+}
+
+/* ---- queue_put.c, queue_get.c, queue.c ---- */
+
+struct mp__segment *mp__segment_create(uint32_t granules,
+                                       struct mp__mutex *mutex);
+
+/* Throws the first message away. 0, -EAGAIN if there is none, -ESHUTDOWN. */
+int mp__queue_discard(struct mp_queue *queue);
+int mp__queue_is_full(struct mp_queue *queue);
+int mp__queue_is_empty(struct mp_queue *queue);
+
+/* Reads a side's position and its sum of bytes at one moment. */
+uint64_t mp__side_read(struct mp__side *side, mp__a64 *position,
+                       uint64_t *ret_bytes);
+
+/* Makes sure that no put is under way in a queue that is being closed. No
+ * mutex may be held. */
+void mp__queue_finish_close(struct mp_queue *queue);
