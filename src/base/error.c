@@ -83,6 +83,10 @@ mp_strerror(int r)
     for (size_t i = 0; i < MP__LENGTH(meanings); i++)
         if (meanings[i].code == r)
             return meanings[i].text;
-    text = strerrordesc_np(r);
+#ifdef __GLIBC__
+    text = strerrordesc_np(r); /* in no language but C's, and static */
+#else
+    text = strerror(r);
+#endif
     return text ? text : "unknown error";
 }
