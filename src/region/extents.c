@@ -360,6 +360,12 @@ mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
     }
     length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
     granule = find_and_take(length, hand, &flags);
+    /* What the dead had in hand may be enough; the reaper needs our own. */
+    if (granule == 0 &&
+        mp__load_relaxed(&mp__me.part->hand[MP__HAND_EXTENT]) == 0) {
+        mp__reap();
+        granule = find_and_take(length, hand, &flags);
+    }
     if (granule == 0) {
         mp__fail(-ENOMEM,
                  "out of memory: no %zu bytes in one piece left of the "
