@@ -27,6 +27,8 @@
  * gives a pointer to one that lives as long as the call it stands in
  * (in C++ from C++20 on). */
 #ifdef __cplusplus
+/* g++ -Wextra would warn of each field that a caller leaves at zero. */
+#pragma GCC system_header
 template <typename T> static inline const T *
 mp__address(const T &t)
 {

@@ -188,6 +188,15 @@ mp__pidfd_wait_child(int pidfd, mp_time deadline, int *ret_code)
     return r;
 }
 
+int
+mp__pidfd_is_child(int pidfd)
+{
+    siginfo_t info;
+
+    return waitid(P_PIDFD, (id_t)pidfd, &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void
 mp__pidfd_reap(int pidfd)
 {

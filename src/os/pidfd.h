@@ -28,6 +28,9 @@ int mp__pidfd_wait(int pidfd, mp_time deadline);
  * without reaping it; MP__CODE_NONE if somebody else has reaped it. */
 int mp__pidfd_wait_child(int pidfd, mp_time deadline, int *ret_code);
 
+/* Whether it is a child of the caller that was not reaped. */
+int mp__pidfd_is_child(int pidfd);
+
 /* Takes an ended child's entry out of the process table. */
 void mp__pidfd_reap(int pidfd);
 

@@ -37,6 +37,16 @@ somebody_died(struct mp__participant *const *watch, unsigned n)
     return 0;
 }
 
+/* The kernel wakes one of those who watch a life; the bell is still armed, so
+ * that another is woken should this one die before it has woken the rest. */
+static void
+pass_deaths_on(struct mp__participant *const *watch, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (somebody_died(&watch[i], 1))
+            mp__futex_wake(mp__participant_word(watch[i]), INT_MAX);
+}
+
 /* One sleep. Without futex_waitv the slices are short, and the bell alone is
  * slept on: what happens between the look and the sleep is seen by the next
  * look. */
@@ -79,6 +89,9 @@ mp__bell_wait(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
     /* One wake-up by the kernel stands for all that a dead notifier owed. */
     if (mp__load(data) != seen && mp__load(&bell->waiters))
         mp__futex_wake(&bell->word, INT_MAX);
+#ifndef MP__MUTATION_NO_DEATH_CASCADE
+    pass_deaths_on(watch, n);
+#endif
     mp__robust_disarm(mp__me.head);
     if (r == -ETIMEDOUT)
         return 0; /* of a slice: the caller looks, and comes back */

@@ -49,7 +49,9 @@ mp__mutex_lock_until(struct mp__mutex *mutex, mp_time deadline)
 {
     uint32_t expected = 0;
 
+#ifndef MP__MUTATION_NO_PENDING
     mp__robust_arm(mp__me.head, &mutex->word);
+#endif
     if (MP__LIKELY(mp__cas(&mutex->word, &expected, mp__me.word)))
         return 0;
     return mp__mutex_lock_slow(mutex, deadline);
