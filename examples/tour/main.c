@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* A tour of mproc: plays small scenes with processes, queues and pools, and
+ * prints what happens while it happens.
+ *
+ *   tour [--method fork|spawn|forkserver] [SCENE...]
+ *
+ * Each scene is a function in a file of its own, to be read and copied. */
+#include "tour.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct scene {
+    const char *name;
+    const char *title;
+    void (*play)(void);
+} scenes[] = {
+    {"processes", "Ten processes are started, listed and joined",
+     scene_processes},
+    {"terminate", "A process that never ends is asked to; another is killed",
+     scene_terminate},
+    {"daemon", "A program ends: its daemon with it, its other child before",
+     scene_daemon},
+    {"consumers", "Consumers share the tasks of a queue, until a pill comes",
+     scene_consumers},
+    {"powers", "Ten processes each put a pair into one queue", scene_powers},
+    {"map", "A pool of five squares the numbers 1 to 10", scene_map},
+    {"apply", "Ten tasks of 0.1 s each: one by one, then five at a time",
+     scene_apply},
+    {"killed", "What happens when a worker is killed", scene_killed},
+};
+enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
+
+static void
+play(const struct scene *scene)
+{
+    double begin = seconds();
+
+    printf("== %s ==\n", scene->title);
+    fflush(stdout);
+    scene->play();
+    printf("-- %s: %.2f s\n\n", scene->name, seconds() - begin);
+    fflush(stdout);
+}
+
+static const struct scene *
+find_scene(const char *name)
+{
+    for (int i = 0; i < SCENES; i++) {
+        if (strcmp(scenes[i].name, name) == 0)
+            return &scenes[i];
+    }
+    fprintf(stderr, "tour: no scene is called '%s'; there are:", name);
+    for (int i = 0; i < SCENES; i++)
+        fprintf(stderr, " %s", scenes[i].name);
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
+static int
+method_of(const char *name)
+{
+    static const char *const names[] = {
+        [MP_FORK] = "fork",
+        [MP_SPAWN] = "spawn",
+        [MP_FORKSERVER] = "forkserver",
+    };
+
+    for (int m = MP_FORK; name && m <= MP_FORKSERVER; m++) {
+        if (strcmp(names[m], name) == 0)
+            return m;
+    }
+    fprintf(stderr, "tour: --method is one of fork, spawn, forkserver\n");
+    exit(2);
+}
+
+int
+main(int argc, char **argv)
+{
+    int first = 1;
+
+    if (argc > 1 && strcmp(argv[1], "--method") == 0) {
+        MUST(mp_set_start_method(method_of(argv[2])));
+        first = 3;
+    }
+    for (int i = first; i < argc; i++)
+        find_scene(argv[i]);
+    for (int i = first; i < argc; i++)
+        play(find_scene(argv[i]));
+    for (int i = 0; first >= argc && i < SCENES; i++)
+        play(&scenes[i]);
+    return 0;
+}
