@@ -26,7 +26,8 @@
 #include <errno.h>
 #include <sched.h>
 
-#define NAP         200000   /* ns: while the other side is at work */
+#define NAP 200000 /* ns: while the other side is stuck at work */
+#define YIELDS 20 /* before that */
 #define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
 #define SPINS_LEAST 16u
 #define SPINS_MOST  2000u
@@ -81,6 +82,27 @@ learn(struct mp__side *side, mp_time slept)
             side->spins * 4 < SPINS_MOST ? side->spins * 4 : SPINS_MOST;
 }
 
+/* Our flag is up. Whether the other side's mutex is free, or was for a moment:
+ * who takes it from then on sees the flag. */
+static int
+flag_can_be_trusted(struct mp__side *other, mp__a64 *word, uint64_t seen)
+{
+    uint32_t holder = mp__load(&other->mutex.word) & FUTEX_TID_MASK;
+
+    /* An operation is short, unless its process does not run. */
+    for (int i = 0; i < YIELDS && holder; i++) {
+        for (int n = 0; n < 20; n++) {
+            uint32_t now = mp__load(&other->mutex.word) & FUTEX_TID_MASK;
+
+            if (now != holder || mp__load_acquire(word) != seen)
+                return 1;
+            mp__cpu_relax();
+        }
+        sched_yield();
+    }
+    return holder == 0;
+}
+
 int
 mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
               uint64_t seen)
@@ -90,7 +112,6 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
         consuming ? &queue->consumer_sleeps : &queue->producer_sleeps;
     mp__a64 *word = consuming ? &queue->tail : &queue->head;
     struct mp__side *other = consuming ? &queue->producers : &queue->consumers;
-    uint32_t closing = mp__load(&queue->closing);
     mp_time now, until;
     int r = mp__expired(deadline);
 
@@ -104,12 +125,13 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
     now = mp__now();
     until = mp__slice_end(deadline);
 #ifndef MP__MUTATION_TRUST_FLAG
-    if (mp__mutex_holder(&other->mutex) && until > now + NAP)
+    if (!flag_can_be_trusted(other, word, seen) && until > now + NAP)
         until = now + NAP;
 #else
     (void)other;
 #endif
-    if (mp__load(word) != seen || mp__load(&queue->closing) != closing)
+    if (mp__load(word) != seen ||
+        mp__load(&queue->closing) != MP__QUEUE_OPEN)
         return 0;
     r = mp__futex_wait(flag, 1, until);
     if (r == 0)

@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 static struct {
-    pthread_mutex_t lock; /* guards making the pipe; held across fork */
-    int write;            /* our own pipe's write end; -1: none yet */
+    pthread_mutex_t lock;  /* guards making the pipe; held across fork */
+    int write;             /* our own pipe's write end; -1: none yet */
     struct mp__watch mine; /* what we watch ourselves */
 } life = {PTHREAD_MUTEX_INITIALIZER, -1, {{-1, -1}}};
 

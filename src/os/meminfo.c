@@ -2,7 +2,11 @@
 #define _GNU_SOURCE
 #include "os/meminfo.h"
 
+#include "os/cgroup.h"
+
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,13 +20,16 @@ field(const char *text, const char *name, uint64_t otherwise)
     return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : otherwise;
 }
 
-uint64_t
-mp__memory_available(void)
+static uint64_t
+system_available(const char *root)
 {
-    char text[4096];
+    char text[4096], path[PATH_MAX];
     uint64_t available;
     ssize_t n;
-    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/proc/meminfo", root);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return UINT64_MAX;
@@ -35,4 +42,32 @@ mp__memory_available(void)
     if (available == UINT64_MAX)
         return available;
     return available + field(text, "SwapFree:", 0);
+}
+
+/* What a group may still take, if it has a limit. */
+static void
+take_smallest(const char *path, int version, void *arg)
+{
+    const char *limit_file =
+        version == 2 ? "memory.max" : "memory.limit_in_bytes";
+    const char *usage_file =
+        version == 2 ? "memory.current" : "memory.usage_in_bytes";
+    int64_t limit = 0, usage = 0, left;
+    uint64_t *smallest = arg;
+
+    if (!mp__cgroup_read(path, limit_file, &limit, NULL) || limit <= 0 ||
+        !mp__cgroup_read(path, usage_file, &usage, NULL))
+        return;
+    left = limit > usage ? limit - usage : 0;
+    if ((uint64_t)left < *smallest)
+        *smallest = (uint64_t)left;
+}
+
+uint64_t
+mp__memory_available(const char *root)
+{
+    uint64_t available = system_available(root);
+
+    mp__cgroup_each(root, "memory", take_smallest, &available);
+    return available;
 }

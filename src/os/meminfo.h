@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
-/* Bytes of memory that the system could still give: free or reclaimable, and
- * swap. UINT64_MAX where it does not tell. */
-uint64_t mp__memory_available(void);
+/* Bytes of memory that could still be had: what the system has free or could
+ * reclaim, and swap, or what the control groups leave of it. UINT64_MAX where
+ * nothing tells. `root` is put before every path: "" but in tests. */
+uint64_t mp__memory_available(const char *root);

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 static const void *
-segment_start(const struct dl_phdr_info *info, const ElfW(Phdr) *segment)
+segment_start(const struct dl_phdr_info *info, const ElfW(Phdr) * segment)
 {
     return (const void *)(info->dlpi_addr + segment->p_vaddr);
 }
@@ -35,8 +35,7 @@ has_code(const struct dl_phdr_info *info, uintptr_t address)
     return 0;
 }
 
-static const ElfW(Nhdr) *
-find_note(const char *at, size_t size, size_t align)
+static const ElfW(Nhdr) * find_note(const char *at, size_t size, size_t align)
 {
     const char *end = at + size;
 
@@ -58,7 +57,7 @@ read_build_id(const struct dl_phdr_info *info, struct mp__module *module)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *s = &info->dlpi_phdr[i];
-        const ElfW(Nhdr) *note;
+        const ElfW(Nhdr) * note;
         size_t size;
 
         if (s->p_type != PT_NOTE)
@@ -97,9 +96,8 @@ describe(const struct dl_phdr_info *info, int is_program,
          struct mp__module *module)
 {
     *module = (struct mp__module){.is_program = (uint32_t)is_program};
-    if (!is_program &&
-        snprintf(module->path, sizeof(module->path), "%s", info->dlpi_name) >=
-            (int)sizeof(module->path))
+    if (!is_program && snprintf(module->path, sizeof(module->path), "%s",
+                                info->dlpi_name) >= (int)sizeof(module->path))
         return -ENAMETOOLONG;
     if (!read_build_id(info, module))
         read_file_id(module);

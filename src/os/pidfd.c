@@ -36,7 +36,7 @@ struct info {
     int32_t exit_code;
 };
 #define INFO_EXIT 8u
-#define GET_INFO _IOWR(0xFF, 11, struct info)
+#define GET_INFO  _IOWR(0xFF, 11, struct info)
 
 enum stat_field {
     STAT_STATE = 3,
@@ -193,8 +193,8 @@ mp__pidfd_is_child(int pidfd)
 {
     siginfo_t info;
 
-    return waitid(P_PIDFD, (id_t)pidfd, &info,
-                  WEXITED | WNOHANG | WNOWAIT) == 0;
+    return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) ==
+           0;
 }
 
 void

@@ -42,8 +42,8 @@ prepare_attributes(posix_spawnattr_t *attr)
     if (r == 0)
         r = posix_spawnattr_setsigmask(attr, &none);
     if (r == 0)
-        r = posix_spawnattr_setflags(
-            attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF |
+                                               POSIX_SPAWN_SETSIGMASK);
     return r;
 }
 

@@ -34,7 +34,7 @@ static int
 ask_system(uint64_t bytes)
 {
     struct mp__region *region = mp__region();
-    uint64_t available = mp__memory_available(), reserve, budget;
+    uint64_t available = mp__memory_available(""), reserve, budget;
 
     reserve = available / 32 > RESERVE_LEAST ? available / 32 : RESERVE_LEAST;
     if (available < reserve || bytes > available - reserve)

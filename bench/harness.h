@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What a bench is, and how one is run: see harness.c and README.md. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEFT_OUT (-1.0) /* what cannot be measured here */
+
+/* What one sample has to do. */
+struct load {
+    size_t size;   /* bytes of a message, a block, the parent's memory */
+    int producers; /* or workers, or whoever contends */
+    int consumers;
+    int pinned; /* each process on a processor of its own */
+    long ops;   /* how often */
+};
+
+/* Does load->ops operations; gives the nanoseconds of one, or LEFT_OUT. Runs
+ * in a process of its own, which it need not tidy up. */
+typedef double measure_fn(const struct load *load);
+
+enum role { OURS, LIMIT, PEER };
+
+struct contender {
+    const char *name;
+    enum role role;
+    measure_fn *measure; /* NULL: the peer program is asked */
+    const char *program; /* name of the peer program */
+    const char *is;      /* of a limit: what it is, for "limit_is" */
+};
+
+struct bench {
+    const char *name;
+    const char *ask;  /* what a peer program is asked for */
+    struct load load; /* .ops: the smallest number, others are multiples */
+    const struct contender *contenders; /* ends with a name NULL */
+};
+
+/* The benches of each subject; end with a name NULL. */
+extern const struct bench process_benches[], lock_benches[], queue_benches[],
+    pool_benches[], alloc_benches[], command_benches[];
+
+/* Makes what the benches of commands work on, and removes it. */
+void commands_prepare(void);
+void commands_tidy(void);
+
+/* Runs one bench and prints its line. 0, or -1 if it could not be trusted. */
+int bench_run(const struct bench *bench);
+
+/* Hidden jobs of this program, done by a fresh copy of it: process.c. */
+int process_job(int argc, char **argv);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What was measured, and how it is printed. */
+#pragma once
+
+#include "harness.h"
+
+enum { ROUNDS = 7, ROUNDS_SLOW = 3, ENTRANTS = 12 };
+
+/* A contender in one run of a bench. */
+struct entrant {
+    const struct contender *contender;
+    int left_out;
+    int rounds; /* how many it takes part in */
+    long ops;   /* of a sample */
+    double samples[ROUNDS];
+};
+
+struct result {
+    const struct bench *bench;
+    struct entrant entrants[ENTRANTS];
+    int count;
+    int repeated;  /* rounds thrown away because a core was missing */
+    int disturbed; /* rounds that count although one was */
+};
+
+/* The line on standard output, and a table on standard error. */
+void report(const struct result *result);
