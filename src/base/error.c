@@ -8,6 +8,7 @@
 #include "base/macros.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,7 +80,7 @@ mp_strerror(int r)
     const char *text;
 
     if (r < 0)
-        r = -r;
+        r = r == INT_MIN ? INT_MAX : -r;
     for (size_t i = 0; i < MP__LENGTH(meanings); i++)
         if (meanings[i].code == r)
             return meanings[i].text;

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 
-#define FIRST_SEGMENT  (65536u / MP__RING_GRANULE)
 #define SPINS_AT_FIRST 200
 
 /* ---- State, without a lock ---- */
@@ -138,7 +137,7 @@ mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
     r = mp__attr_read(&a, sizeof(a), attr, 0, "mp_queue_create");
     if (r < 0 || (r = check_attr(&a)) < 0 || (r = mp__enter()) < 0)
         return r;
-    segment = mp__segment_create(FIRST_SEGMENT, NULL);
+    segment = mp__segment_create(MP__SEGMENT_LEAST, NULL);
     if (segment == NULL)
         return -ENOMEM;
     queue = mp__object_alloc(MP__SLAB_QUEUE, sizeof(*queue));

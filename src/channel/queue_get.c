@@ -37,7 +37,7 @@ repair(struct mp__mutex *mutex)
     struct mp__segment *segment = side->intent_segment;
 
     if (block && !committed)
-        mp__hand_clear_of(side->intent_part, mp__block_hand(block), block);
+        mp__hands_clear_of(side->intent_part, block);
     if (segment && committed)
         side->segment = segment->next;
     if (segment && !committed)
@@ -148,20 +148,17 @@ leave_segment(struct mp_queue *queue)
     return old;
 }
 
-/* Locks the side and finds the first message. */
+/* Holding the mutex, finds the first message. 0, or an error and the mutex is
+ * not held. */
 static int
-lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
+find(struct mp_queue *queue, mp_time deadline, struct found *found)
 {
     struct mp__side *side = &queue->consumers;
 
     for (;;) {
         struct mp__segment *old;
-        int r;
+        int r = wait_for_message(queue, deadline);
 
-        r = mp__side_lock(queue, side, mp__queue_is_empty, deadline);
-        if (r < 0)
-            return r;
-        r = wait_for_message(queue, deadline);
         if (r < 0)
             return r;
         look(queue, found);
@@ -170,7 +167,20 @@ lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
         old = leave_segment(queue);
         mp__mutex_unlock(&side->mutex);
         mp__extent_free(old, mp__me.index, MP__HAND_SEGMENT);
+        mp__hands_settled();
+        r = mp__side_lock(queue, side, mp__queue_is_empty, deadline);
+        if (r < 0)
+            return r;
     }
+}
+
+static int
+lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
+{
+    int r =
+        mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
+
+    return r < 0 ? r : find(queue, deadline, found);
 }
 
 /* ---- Taking ---- */
@@ -219,7 +229,24 @@ take_reference(struct mp_queue *queue, const struct found *found, void *buf)
     if (buf)
         memcpy(buf, block, found->size);
     mp__block_free(block);
+    mp__hands_settled();
     return (ssize_t)found->size;
+}
+
+/* What is so nearly always: a message is there, and lies in the ring. The
+ * mutex is held, and stays so unless this returns a size. */
+static inline ssize_t
+take_quickly(struct mp_queue *queue, void *buf, size_t cap)
+{
+    uint64_t head = mp__load_relaxed(&queue->head);
+    struct found found;
+
+    if (mp__count(queue->consumers.other) == mp__count(head))
+        return -1;
+    look(queue, &found);
+    if (found.kind != MP__RECORD_MESSAGE || found.size > cap)
+        return -1;
+    return take_inline(queue, &found, buf);
 }
 
 /* ---- The public face ---- */
@@ -228,6 +255,7 @@ ssize_t
 mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
 {
     struct found found;
+    ssize_t size;
     int r = mp__enter();
 
     if (MP__UNLIKELY(r < 0))
@@ -236,17 +264,23 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
         return mp__fail_handle("mp_queue_get", queue, "a queue");
     if (MP__UNLIKELY(buf == NULL && cap > 0))
         return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
-    r = lock_and_find(queue, deadline, &found);
+    r = mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
     if (MP__UNLIKELY(r < 0))
         return r;
-    if (MP__UNLIKELY(found.size > cap)) {
+    size = take_quickly(queue, buf, cap);
+    if (MP__LIKELY(size >= 0))
+        return size;
+    r = find(queue, deadline, &found);
+    if (r < 0)
+        return r;
+    if (found.size > cap) {
         mp__mutex_unlock(&queue->consumers.mutex);
         return mp__fail(-EMSGSIZE,
                         "mp_queue_get: the message has %zu bytes, the buffer "
                         "%zu",
                         found.size, cap);
     }
-    if (MP__LIKELY(found.kind == MP__RECORD_MESSAGE))
+    if (found.kind == MP__RECORD_MESSAGE)
         return take_inline(queue, &found, buf);
     return take_reference(queue, &found, buf);
 }
@@ -271,13 +305,14 @@ mp_queue_next_size(mp_queue *queue, mp_time deadline)
 int
 mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim, mp_time deadline)
 {
-    struct mp__side *side = &queue->consumers;
+    struct mp__side *side;
     struct found found;
     uint64_t pointer;
     int r;
 
     if (!mp__object_ok(queue, MP__SLAB_QUEUE))
         return mp__fail_handle("mp__queue_get_claim", queue, "a queue");
+    side = &queue->consumers;
     r = lock_and_find(queue, deadline, &found);
     if (r < 0)
         return r;

@@ -50,7 +50,7 @@ repair(struct mp__mutex *mutex)
     struct mp__segment *segment = side->intent_segment;
 
     if (block && committed)
-        mp__hand_clear_of(side->intent_part, mp__block_hand(block), block);
+        mp__hands_clear_of(side->intent_part, block);
     if (segment && committed) {
         side->segment = segment;
         mp__hand_clear_of(side->intent_part, MP__HAND_SEGMENT, segment);
@@ -124,18 +124,29 @@ over_limit(struct mp_queue *queue, uint64_t tail, size_t size)
            put - side->other_bytes + size > queue->max_bytes;
 }
 
+/* A segment of twice the size of the last, or what can be had. */
+static struct mp__segment *
+new_spare(uint32_t last, struct mp__mutex *mutex)
+{
+    uint32_t granules = last < SEGMENT_MOST ? last * 2 : last;
+    struct mp__segment *spare;
+
+    do
+        spare = mp__segment_create(granules, mutex);
+    while (spare == NULL && (granules /= 2) >= MP__SEGMENT_LEAST);
+    return spare;
+}
+
 /* Leaves the mutex to get memory, and takes it again. 0, or an error and the
  * mutex is not held. */
 static int
 fetch_spare(struct mp_queue *queue, struct message *m, mp_time deadline)
 {
     struct mp__side *side = &queue->producers;
-    uint32_t granules = side->segment->granules;
+    uint32_t last = side->segment->granules;
 
-    if (granules < SEGMENT_MOST)
-        granules *= 2;
     mp__mutex_unlock(&side->mutex);
-    m->spare = mp__segment_create(granules, &side->mutex);
+    m->spare = new_spare(last, &side->mutex);
     if (m->spare == NULL)
         return -ENOMEM;
     return mp__side_lock(queue, side, mp__queue_is_full, deadline);
@@ -360,6 +371,7 @@ drop(struct message *m, int r)
         mp__block_free(m->block);
     if (m->spare) /* another producer made room meanwhile */
         mp__extent_free(m->spare, mp__me.index, MP__HAND_SEGMENT);
+    mp__hands_settled();
 }
 
 static inline int
@@ -399,7 +411,7 @@ put_large(struct mp_queue *queue, struct message *m, mp_time deadline)
 
     /* A copy of gigabytes is not made only to find the queue full. */
     if (deadline == MP_NOW && mp__queue_is_full(queue))
-        return -EAGAIN;
+        return mp__load(&queue->closing) ? -ESHUTDOWN : -EAGAIN;
     r = make_block(queue, m);
     if (r < 0)
         return r;

@@ -26,8 +26,8 @@
 #include <errno.h>
 #include <sched.h>
 
-#define NAP 200000 /* ns: while the other side is stuck at work */
-#define YIELDS 20 /* before that */
+#define NAP         200000   /* ns: while the other side is stuck at work */
+#define YIELDS      20       /* before that */
 #define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
 #define SPINS_LEAST 16u
 #define SPINS_MOST  2000u
@@ -130,8 +130,7 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
 #else
     (void)other;
 #endif
-    if (mp__load(word) != seen ||
-        mp__load(&queue->closing) != MP__QUEUE_OPEN)
+    if (mp__load(word) != seen || mp__load(&queue->closing) != MP__QUEUE_OPEN)
         return 0;
     r = mp__futex_wait(flag, 1, until);
     if (r == 0)

@@ -18,9 +18,10 @@
 #include "region/heap.h"
 #include "region/mutex.h"
 
-#define MP__RING_GRANULE 16u
-#define MP__RING_HEADER  4u             /* granules of a segment's header */
-#define MP__INLINE_MOST  ((size_t)8192) /* larger messages go by reference */
+#define MP__RING_GRANULE  16u
+#define MP__RING_HEADER   4u /* granules of a segment's header */
+#define MP__SEGMENT_LEAST (65536u / MP__RING_GRANULE)
+#define MP__INLINE_MOST   ((size_t)8192) /* larger messages go by reference */
 
 enum mp__record_kind {
     MP__RECORD_MESSAGE = 1,

@@ -53,6 +53,12 @@ mp__fd_is_open(int fd)
 }
 
 int
+mp__fd_is_memory(int fd)
+{
+    return fcntl(fd, F_GET_SEALS) >= 0; /* EINVAL for all others */
+}
+
+int
 mp__fd_set_cloexec(int fd, int on)
 {
     return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;

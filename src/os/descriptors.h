@@ -14,6 +14,8 @@ void mp__fd_above(int *fd, int top);
 
 /* Whether it is open. */
 int mp__fd_is_open(int fd);
+/* Whether it is one of memfd_create(). */
+int mp__fd_is_memory(int fd);
 int mp__fd_set_cloexec(int fd, int on);
 
 /* Closes all but 0, 1, 2 and the `n` of `keep`, which is sorted by it. */

@@ -21,14 +21,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define SMALL_CELL     8192u /* up to here a chunk is one granule, */
-#define LARGE_CHUNK    8u    /* beyond it so many */
+#define SMALL_CELL     8192u /* up to here a chunk is one granule */
 #define CELL_ALIGNMENT 128u
 
 static uint32_t
 chunk_size(uint32_t cell)
 {
-    return (uint32_t)MP__GRANULE * (cell <= SMALL_CELL ? 1 : LARGE_CHUNK);
+    return (uint32_t)MP__GRANULE *
+           (cell <= SMALL_CELL ? 1 : MP__CHUNK_GRANULES);
 }
 
 static void *

@@ -46,6 +46,12 @@ ask_system(uint64_t bytes)
 }
 
 int
+mp__region_afford(size_t size)
+{
+    return size <= BUDGET_MOST ? 0 : ask_system(size);
+}
+
+int
 mp__region_commit(size_t offset, size_t size)
 {
     if (!within_budget(size) && ask_system(size) < 0)

@@ -345,45 +345,64 @@ find_and_take(uint32_t length, enum mp__hand hand, uint32_t *ret_flags)
     return granule;
 }
 
-void *
-mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
+/* An extent of address space, in hand. */
+static uint32_t
+take_space(size_t size, enum mp__hand hand, uint32_t *ret_flags)
 {
     struct mp__extents *x = extents();
-    uint32_t length, granule, flags = 0;
+    uint32_t length, granule = 0;
 
-    if (size > (size_t)(x->end - x->first) * MP__GRANULE) {
-        mp__fail(-ENOMEM,
-                 "out of memory: %zu bytes are more than the family's whole "
-                 "address space (%zu; MPROC_REGION_SIZE)",
-                 size, mp__view.size);
-        return NULL;
+    if (size <= (size_t)(x->end - x->first) * MP__GRANULE) {
+        length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
+        granule = find_and_take(length, hand, ret_flags);
+        /* What the dead had in hand may be enough; the reaper needs ours. */
+        if (granule == 0 &&
+            mp__load_relaxed(&mp__me.part->hand[MP__HAND_EXTENT]) == 0) {
+            mp__reap();
+            granule = find_and_take(length, hand, ret_flags);
+        }
     }
-    length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
-    granule = find_and_take(length, hand, &flags);
-    /* What the dead had in hand may be enough; the reaper needs our own. */
-    if (granule == 0 &&
-        mp__load_relaxed(&mp__me.part->hand[MP__HAND_EXTENT]) == 0) {
-        mp__reap();
-        granule = find_and_take(length, hand, &flags);
-    }
-    if (granule == 0) {
+    if (granule == 0)
         mp__fail(-ENOMEM,
                  "out of memory: no %zu bytes in one piece left of the "
                  "family's address space (%zu; MPROC_REGION_SIZE)",
                  size, mp__view.size);
-        return NULL;
-    }
-    if (!(flags & MP__EXTENT_BACKED)) {
-        if (mp__region_commit((size_t)granule * MP__GRANULE,
-                              (size_t)length * MP__GRANULE) < 0) {
-            mp__extent_free(address_of(granule), mp__me.index, hand);
-            mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes",
-                     size);
+    return granule;
+}
+
+/* Commits the pages of an extent in hand, unless they are there. */
+static int
+back(uint32_t granule)
+{
+    mp__a32 *word = &mp__extent_table()[granule];
+    uint32_t length = MP__EXTENT_LENGTH(mp__load_relaxed(word));
+
+    if (mp__load_relaxed(word) & MP__EXTENT_BACKED)
+        return 0;
+    if (mp__region_commit((size_t)granule * MP__GRANULE,
+                          (size_t)length * MP__GRANULE) < 0)
+        return -ENOMEM;
+    mp__store_release(
+        word, MP__EXTENT_ENTRY(MP__EXTENT_LARGE, MP__EXTENT_BACKED, length));
+    return 0;
+}
+
+void *
+mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
+{
+    uint32_t granule = 0, flags = 0;
+    int affordable = mp__region_afford(size) == 0;
+
+    if (affordable) {
+        granule = take_space(size, hand, &flags);
+        if (granule == 0)
             return NULL;
-        }
-        mp__store_release(
-            &mp__extent_table()[granule],
-            MP__EXTENT_ENTRY(MP__EXTENT_LARGE, MP__EXTENT_BACKED, length));
+    }
+    if (!affordable || back(granule) < 0) {
+        if (granule)
+            mp__extent_free(address_of(granule), mp__me.index, hand);
+        mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes", size);
+        return NULL;
     }
     *ret_zero = (flags & MP__EXTENT_ZERO) != 0;
     return address_of(granule);
@@ -507,7 +526,8 @@ mp__extent_free(void *p, uint32_t index, enum mp__hand hand)
     x->intent = granule;
     mp__compiler_barrier();
     mp__hand_clear_of(index, hand, p);
-    if (MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK)
+    /* A chunk's, or what was about to become one. */
+    if (MP__EXTENT_LENGTH(entry) <= MP__CHUNK_GRANULES)
         clear_inside(granule, MP__EXTENT_LENGTH(entry));
     mp__store_release(&mp__extent_table()[granule],
                       MP__EXTENT_ENTRY(MP__EXTENT_FREE,

@@ -91,7 +91,7 @@ mp__block_hand(const void *block)
 void
 mp__block_keep(void *block)
 {
-    mp__hand_clear(mp__block_hand(block));
+    mp__hands_clear_of(mp__me.index, block);
 }
 
 int

@@ -2,7 +2,7 @@
 /* What lies where in the region.
  *
  *   0              struct mp__region: identity, extents, bins
- *   participants   struct mp__participant[MP__PARTICIPANTS]
+ *   participants   struct mp__participant[MP__PARTICIPANTS + 1]
  *   table          uint32_t per granule: the truth about extents
  *   links          struct mp__link per granule: a cache, for free extents
  *   first granule  extents: chunks of small blocks, large blocks, segments
@@ -20,7 +20,7 @@
 
 #define MP__REGION_MAGIC 0x6e6f69676572706du /* "mpregion" */
 #define MP__REGION_ABI   1u
-#define MP__PARTICIPANTS 4096u
+#define MP__PARTICIPANTS 4096u /* and one more slot: participant.c */
 #define MP__SHARDS       4u
 #define MP__CLASSES      44u
 

@@ -26,11 +26,13 @@
 #include "region/layout.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
-#define SPINS        100 /* looks at the word before sleeping */
-#define SCRUB_PERIOD 16  /* releases with the flag up between two scrubs */
+#define SPINS        100        /* looks at the word before sleeping */
+#define SETTLE_MOST  1000000000 /* ns: a new thread has the dead one's id */
+#define SCRUB_PERIOD 16 /* releases with the flag up between two scrubs */
 
 static mp__repair_fn *repairs[MP__MUTEX_KINDS];
 
@@ -53,12 +55,15 @@ has_owner(uint32_t word)
     return (word & FUTEX_TID_MASK) != 0;
 }
 
-/* Takes the word if nobody owns it. *seen: what it held before. */
+/* Takes the word if nobody owns it. *seen: what it held before. After a death
+ * OWNER_DIED stays in it until the repair is done. */
 static int
 try_word(struct mp__mutex *mutex, uint32_t *seen)
 {
     *seen = mp__load_relaxed(&mutex->word);
-    return !has_owner(*seen) && mp__cas(&mutex->word, seen, mp__me.word);
+    return !has_owner(*seen) &&
+           mp__cas(&mutex->word, seen,
+                   mp__me.word | (*seen & FUTEX_OWNER_DIED));
 }
 
 static int
@@ -86,7 +91,7 @@ take_from_vanished(struct mp__mutex *mutex, uint32_t *seen)
         errno != ESRCH)
         return 0;
     *seen = word | FUTEX_OWNER_DIED;
-    return mp__cas(&mutex->word, &word, mp__me.word);
+    return mp__cas(&mutex->word, &word, mp__me.word | FUTEX_OWNER_DIED);
 }
 
 /* Sleeps until the word is ours, or the time is over. */
@@ -141,8 +146,31 @@ mp__mutex_lock_slow(struct mp__mutex *mutex, mp_time deadline)
 #endif
         if (repairs[mutex->kind])
             repairs[mutex->kind](mutex);
+        mp__store(&mutex->word, mp__me.word);
     }
     return 0;
+}
+
+void
+mp__mutex_settle(struct mp__mutex *mutex, uint32_t dead)
+{
+    mp_time until = mp__now() + SETTLE_MOST;
+
+    for (;;) {
+        uint32_t word = mp__load(&mutex->word);
+        uint32_t owner = word & FUTEX_TID_MASK;
+
+        if (owner == 0) {
+            if (mp__mutex_lock_until(mutex, MP_NOW) == 0) {
+                mp__mutex_unlock(mutex);
+                return;
+            }
+        } else if (!(word & FUTEX_OWNER_DIED) &&
+                   (owner != dead || mp__now() > until)) {
+            return;
+        }
+        sched_yield();
+    }
 }
 
 /* Lowers the flag if no participant sleeps here. The mutex is held. */

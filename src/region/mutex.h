@@ -25,7 +25,8 @@ enum mp__mutex_kind {
 };
 
 struct mp__mutex {
-    mp__a32 word;    /* 0 free; tid|WAITERS held; OWNER_DIED|WAITERS */
+    mp__a32 word;    /* 0 free; tid|WAITERS held; with OWNER_DIED as well: to
+                     be repaired, or being repaired */
     mp__a32 waiters; /* "there may be sleepers": may only over-report */
     uint32_t uses;   /* unlocks since the last scrub; writer: holder */
     uint32_t kind;
@@ -79,6 +80,11 @@ mp__mutex_unlock(struct mp__mutex *mutex)
         mp__futex_wake(&mutex->word, 1);
     mp__robust_disarm(mp__me.head);
 }
+
+/* After the death of thread `dead`: waits until what it may have left behind
+ * under the mutex is repaired, and repairs it if nobody else does. Does not
+ * wait for an owner that is alive, and may sleep for long; hence no lock. */
+void mp__mutex_settle(struct mp__mutex *mutex, uint32_t dead);
 
 /* The thread id of the holder, 0 if it is free. For reports. */
 static inline uint32_t

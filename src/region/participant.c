@@ -34,6 +34,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LAST_SLOT ((int)MP__PARTICIPANTS)
+
 enum what {
     FREE = 0,
     ALIVE = 1,
@@ -182,7 +184,7 @@ claim_any_slot(uint32_t tid)
         for (uint32_t i = 0; i < n; i++)
             if (claim_slot(i, tid))
                 return (int)i;
-        if (n == MP__PARTICIPANTS)
+        if (n > MP__PARTICIPANTS)
             return mp__fail(-EAGAIN,
                             "the family has %u threads that use mproc: no "
                             "more can",
@@ -195,11 +197,47 @@ claim_any_slot(uint32_t tid)
     }
 }
 
+static void
+live_in(uint32_t index, uint32_t tid)
+{
+    struct mp__participant *part = mp__participant_at(index);
+
+    begin_life(part, tid);
+    mp__store(&part->state,
+              state_of(generation_of(mp__load(&part->state)), ALIVE, tid));
+    mp__me.index = index;
+    mp__me.part = part;
+}
+
+static void
+leave_slot(struct mp__participant *part)
+{
+    uint64_t state = mp__load(&part->state);
+
+    pthread_mutex_unlock(&part->life);
+    mp__store(&part->state, state_of(generation_of(state), FREE, 0));
+}
+
+/* The last slot is only passed through: by who finds all others taken, to see
+ * whether the dead have some of them. */
+static int
+move_from_last_slot(uint32_t tid)
+{
+    struct mp__participant *last = mp__me.part;
+    int r = claim_any_slot(tid);
+
+    if (r >= 0)
+        live_in((uint32_t)r, tid);
+    else
+        mp__participant_forget();
+    leave_slot(last);
+    return r;
+}
+
 int
 mp__participant_register(void)
 {
     struct mp__robust_head *head;
-    struct mp__participant *part;
     uint32_t tid;
     int r;
 
@@ -219,16 +257,13 @@ mp__participant_register(void)
     r = claim_any_slot(tid);
     if (r < 0)
         return r;
-    part = mp__participant_at((uint32_t)r);
-    begin_life(part, tid);
-    mp__store(&part->state,
-              state_of(generation_of(mp__load(&part->state)), ALIVE, tid));
     mp__me.head = head;
     mp__me.word = tid | FUTEX_WAITERS;
-    mp__me.index = (uint32_t)r;
-    mp__me.part = part;
+    live_in((uint32_t)r, tid);
     mp__reap();
-    return 0;
+    if (r == LAST_SLOT)
+        r = move_from_last_slot(tid);
+    return r < 0 ? r : 0;
 }
 
 void
@@ -266,6 +301,13 @@ mp__participant_find(uint64_t id)
 /* ---- The reaper ---- */
 
 void
+mp__hands_clear_of(uint32_t index, const void *p)
+{
+    for (int hand = 0; hand < MP__HANDS; hand++)
+        mp__hand_clear_of(index, (enum mp__hand)hand, p);
+}
+
+void
 mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p)
 {
     mp__a64 *word = &mp__participant_at(index)->hand[hand];
@@ -275,27 +317,19 @@ mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p)
         mp__store_release(word, 0);
 }
 
-/* Lets whoever died in it be repaired, and whoever repairs it finish. */
-static void
-settle(struct mp__mutex *mutex)
-{
-    mp__mutex_lock(mutex);
-    mp__mutex_unlock(mutex);
-}
-
 /* Frees what the dead participant has in one hand. First the mutexes under
  * which it might have been passed on are brought in order: repair empties the
- * hand if it was. */
+ * hand if it was. That is done for an empty hand, too: a repair that came after
+ * the slot's next life had begun would look into the wrong hand. */
 static void
 empty_hand(uint32_t index, enum mp__hand hand)
 {
     struct mp__participant *part = mp__participant_at(index);
     uintptr_t mutex = mp__load(&part->hand_mutex[hand]);
 
-    if (mp__load(&part->hand[hand]) == 0)
-        return;
     if (mutex)
-        settle((struct mp__mutex *)mutex);
+        mp__mutex_settle((struct mp__mutex *)mutex, part->tid);
+    mp__store(&part->hand_mutex[hand], 0);
     mp__heap_settle((void *)(uintptr_t)mp__load(&part->hand[hand]));
     mp__heap_reclaim((void *)(uintptr_t)mp__load(&part->hand[hand]), index,
                      hand);

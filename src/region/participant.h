@@ -105,5 +105,17 @@ mp__hand_clear(enum mp__hand hand)
     mp__store_release(&mp__me.part->hand[hand], 0);
 }
 
+/* No hand will be passed on under a mutex from here on. */
+static inline void
+mp__hands_settled(void)
+{
+    for (int hand = 0; hand < MP__HANDS; hand++)
+        mp__store_release(&mp__me.part->hand_mutex[hand], 0);
+}
+
+/* Empties whichever hand of participant `index` holds `p`: for what may be
+ * somebody else's already, so that nothing about it can be looked up. */
+void mp__hands_clear_of(uint32_t index, const void *p);
+
 /* Clears the hand of participant `index` if it holds `p`: for repair. */
 void mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p);

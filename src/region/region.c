@@ -187,7 +187,7 @@ fill_header(int fd, size_t size)
                                  "memory");
     at = mp__round_up(sizeof(*region), 4096);
     region->participants_at = at;
-    at += MP__PARTICIPANTS * sizeof(struct mp__participant);
+    at += (MP__PARTICIPANTS + 1) * sizeof(struct mp__participant);
     region->table_at = at = mp__round_up(at, 4096);
     at += granules * sizeof(uint32_t);
     region->links_at = at = mp__round_up(at, 4096);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#include <mproc/process.h>
+
+#include "os/cpu.h"
+
+int
+mp_cpu_count(void)
+{
+    int affinity = mp__cpu_affinity_count();
+    int quota = mp__cpu_quota("");
+
+    return quota > 0 && quota < affinity ? quota : affinity;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Roles for stress: each is played by one process (soak) or thread (threads),
+ * for ever, until told to stop. Whoever plays a role may be killed at any
+ * time, and a successor goes on with it.
+ *
+ * What the roles report lies in memory that is no part of the library. */
+#pragma once
+
+#include "base/atomic.h"
+#include "region/bell.h"
+#include "region/mutex.h"
+
+#include <mproc.h>
+
+#define STRESS_PLAYERS 32
+#define STRESS_IDS     (64u << 20) /* messages that one run can count */
+#define STRESS_QUEUES  2
+#define STRESS_SLOTS   64 /* blocks of one allocator */
+
+/* What is known of a message. */
+#define STRESS_BEGUN    1
+#define STRESS_RETURNED 2 /* its put returned 0 */
+#define STRESS_GOT      4
+
+enum stress_role {
+    STRESS_PRODUCER, /* of both queues, in turn */
+    STRESS_CONSUMER, /* of one queue: by its number */
+    STRESS_ALLOCATOR,
+    STRESS_LOCKER,
+    STRESS_RINGER,
+    STRESS_WAITER,
+    STRESS_SUBMITTER, /* of tasks, to a pool */
+    STRESS_ROLES,
+};
+
+struct stress_player {
+    enum stress_role role;
+    uint32_t number; /* of all players */
+    uint32_t which;  /* among those of its role */
+    uint64_t random;
+    mp__a64 progress; /* what it has done; successors count on */
+};
+
+/* Blocks of an allocator, by place in memory of the family, so that the
+ * successor knows them. The lowest bit marks one that is changing hands. */
+struct stress_ledger {
+    uintptr_t slot[STRESS_SLOTS];
+    uint32_t size[STRESS_SLOTS];
+};
+
+/* A pair of numbers that are equal whenever the mutex is free. */
+struct stress_pair {
+    struct mp__mutex mutex;
+    volatile uint64_t a, b;
+};
+
+struct stress_bell {
+    struct mp__bell bell;
+    mp__a32 data;
+};
+
+struct stress {
+    struct stress_player player[STRESS_PLAYERS];
+    uint32_t players;
+    mp__a32 stop;
+    mp__a32 next_id;
+    mp__a64 got, duplicates, corrupt, disorder, broken_pairs, broken_blocks;
+    mp__a64 tasks_done, tasks_died, wrong_results;
+    mp__a64 unexpected; /* errors of the library */
+    char text[160];     /* the first of them */
+    mp_queue *queue[STRESS_QUEUES];
+    mp_pool *pool; /* if there are submitters */
+    struct stress_ledger *ledger[STRESS_PLAYERS];
+    struct stress_pair *pair;
+    struct stress_bell *bell;
+    _Atomic unsigned char *message; /* by id */
+};
+extern struct stress *stress;
+
+/* Makes the objects, and players of each role as `cast` says. */
+int stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed);
+
+/* Plays a role until told to stop. */
+void stress_play(struct stress_player *player);
+
+/* Says that no one should go on, and wakes those who wait. */
+void stress_stop(void);
+
+/* After the end: counts messages, gives all memory back, looks at the heap.
+ * `killed` are the players killed, by role, and the workers. Prints the
+ * figures; returns the number of violations. */
+int stress_report(const uint64_t killed[STRESS_ROLES],
+                  uint64_t workers_killed);
+
+/* Counts an error that should not be. */
+void stress_unexpected(const char *what, int r);
+
+/* ---- pool.c */
+
+int stress_pool_create(void);
+int stress_pool_end(void); /* the number of violations */
+/* Whether a worker was sent a SIGKILL. */
+int stress_pool_kill_worker(uint64_t random);
+void stress_submit(uint64_t random);
+
+const char *stress_role_name(enum stress_role role);

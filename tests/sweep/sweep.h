@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The kill sweep: a victim does an operation and is SIGKILLed after N of its
+ * instructions, for every N until it is done. After each kill every survivor
+ * must go on.
+ *
+ * A scenario is a row of functions. For each kill point:
+ *
+ *   setup     in the harness: fresh objects, and those who sleep already
+ *   prepare   in the victim, not traced
+ *   victim    in the victim, halted after N instructions and killed
+ *   due       after each instruction: is it time for `beside`?
+ *   beside    in the harness, once, while the victim stands still (or after
+ *             the kill, if it was never due): others come and wait
+ *   wake      in the harness, when the victim sleeps: what wakes it. Every
+ *             sleep is a kill point of its own
+ *   check     in the harness, after the kill: survivors, contents, order
+ *   teardown  in the harness: after that the heap must be as before
+ *
+ * A scenario with `meet` set looks for races instead: at each point the victim
+ * stands still while `beside` happens, then runs to its end, and dies there.
+ *
+ * A scenario with `before` set has an earlier victim, which runs that and is
+ * killed at a point that changes from round to round: so those who repair are
+ * killed, and those who repair after them.
+ *
+ * In a scenario with `adopt` set the victim is a process that the library has
+ * made, and that offers itself (trace.h); its end is its next sleep.
+ *
+ * Each scenario runs in a family of its own. The harness is one of its
+ * processes; the others are plain forks of it. */
+#pragma once
+
+#include "base/atomic.h"
+
+#include <mproc.h>
+
+struct sweep_scenario {
+    const char *name;
+    void (*setup)(void);
+    void (*prepare)(void);
+    void (*victim)(void);
+    int (*due)(void);
+    void (*beside)(void);
+    void (*wake)(void);
+    void (*check)(void);
+    void (*teardown)(void);
+    int adopt;         /* see above; no prepare and no victim */
+    unsigned may_lose; /* blocks and cells that a kill may cost */
+    int meet;          /* see above */
+    void (*before)(void);
+    void (*between)(void); /* in the harness, after that kill; or NULL */
+    unsigned stride;       /* for long operations: between kill points; 0: 1 */
+};
+
+/* Where scenarios come from: each file has one such list, which ends with a
+ * scenario without a name. */
+extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
+    sweep_participant[], sweep_bell[], sweep_queue_put[], sweep_queue_get[],
+    sweep_queue[], sweep_process[], sweep_pool[];
+
+/* Someone beside the victim. */
+struct sweep_actor {
+    pid_t pid;
+    mp__a32 begun; /* it is in the library, or about to be */
+    mp__a32 done;  /* how much it has done */
+    mp__a32 ended; /* it has nothing more to do */
+    mp__a64 value[64];
+    char complaint[160]; /* what it found wrong */
+};
+
+/* The state of one kill point. */
+struct sweep_round {
+    const struct sweep_scenario *scenario;
+    unsigned point; /* instructions before the kill */
+    int asleep;     /* killed in its sleep */
+    int completed;  /* the victim had done it all */
+    pid_t victim;   /* its pid, also when it is dead */
+    int killed;
+    unsigned earlier; /* where the earlier victim was killed */
+    mp__a64 *note;    /* 64 words that the victim may write, zeroed */
+};
+extern struct sweep_round sweep;
+
+/* What this program exits with if its main runs where it never should: in a
+ * child that was spawned in a scenario. */
+#define SWEEP_MAIN_RAN 99
+
+/* Seconds that anyone may take to go on. */
+#define SWEEP_BOUND 10.0
+
+/* Says that something is wrong with this kill point unless `ok`; returns
+ * `ok`. */
+int sweep_check(int ok, const char *format, ...) MP__PRINTF(2, 3);
+
+/* Starts a process that runs `run`; it counts as begun when it is
+ * registered with the library. */
+struct sweep_actor *sweep_actor(void (*run)(struct sweep_actor *));
+
+/* In the actor: one more thing is done; it has found something wrong. */
+void sweep_done(struct sweep_actor *actor);
+void sweep_complain(struct sweep_actor *actor, const char *format, ...)
+    MP__PRINTF(2, 3);
+
+/* Gives the actor time to come as far as it can: until it sleeps, or is at its
+ * end, or has been in the library for long enough to do naps. */
+void sweep_let_come(struct sweep_actor *actor);
+
+/* Waits, within the bound, until the actor sleeps in the library; until it has
+ * done `n` things; until it has ended well. 1, or 0 with a failure. */
+int sweep_await_sleep(struct sweep_actor *actor);
+int sweep_await_done(struct sweep_actor *actor, uint32_t n);
+int sweep_await_end(struct sweep_actor *actor);
+
+/* For the engine: kills and forgets all actors; makes room for them. */
+int sweep_actors_init(void);
+void sweep_actors_clear(void);
