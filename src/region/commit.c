@@ -18,6 +18,7 @@
 
 #define RESERVE_LEAST ((uint64_t)16 << 20)
 #define BUDGET_MOST   ((uint64_t)256 << 20)
+#define WARM_MOST     ((uint64_t)256 << 20)
 #define BUDGET_LIFE   100000000 /* ns */
 
 static int
@@ -41,8 +42,16 @@ ask_system(uint64_t bytes)
         return -ENOMEM;
     budget = (available - reserve - bytes) / 8;
     mp__store(&region->budget, budget < BUDGET_MOST ? budget : BUDGET_MOST);
+    mp__store(&region->warm,
+              available / 32 < WARM_MOST ? available / 32 : WARM_MOST);
     mp__store(&region->budget_until, mp__now() + BUDGET_LIFE);
     return 0;
+}
+
+uint64_t
+mp__region_warm(void)
+{
+    return mp__load_relaxed(&mp__region()->warm);
 }
 
 int

@@ -35,7 +35,6 @@
 
 /* Table words are committed in steps: one page of the table. */
 #define TABLE_STEP ((uint32_t)1024)
-#define WARM_LEAST ((uint64_t)64 << 20)
 
 static struct mp__extents *
 extents(void)
@@ -498,9 +497,11 @@ static void
 trim(uint32_t latest)
 {
     struct mp__extents *x = extents();
-    uint64_t bound = x->used / 4 > WARM_LEAST ? x->used / 4 : WARM_LEAST;
+    uint64_t bound = mp__region_warm();
     uint32_t granule;
 
+    if (bound < x->used / 4)
+        bound = x->used / 4;
     if (x->warm <= bound)
         return;
     while (x->warm > bound / 2 && (granule = find_warm(latest)) != 0)

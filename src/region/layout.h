@@ -49,6 +49,7 @@ struct mp__region {
     mp__a32 ready;                 /* set last by the creator */
     mp__a64 budget;                /* bytes that may be committed unasked, */
     _Atomic(mp_time) budget_until; /* until this moment: see commit.c */
+    mp__a64 warm;                  /* bytes of freed pages worth keeping */
     _Atomic(void *) roots[MP__ROOT_SLOTS];
     struct mp__extents extents;
     struct mp__bin slabs[MP__SLABS];
