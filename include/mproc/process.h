@@ -10,7 +10,8 @@
  * others are killed by the kernel at once. When a process that started
  * others leaves by exit(), by returning from main or from its target, its
  * daemonic children are terminated and the others are joined first, as in
- * Python; this is the one atexit handler of the library, put in place by the
+ * Python (detached ones are not; daemons that do not end within a second of
+ * that are killed); this is the one atexit handler of the library, put in place by the
  * first start.
  *
  * Functions are thread-safe unless said otherwise, and none may be called in
@@ -61,11 +62,12 @@ typedef struct mp_process_attr {
     const char *const *env; /* "NAME=value" sets, "NAME" unsets; then NULL */
     const char *cwd;      /* working directory; NULL: the caller's */
     const char *cpus;     /* affinity, such as "0,2-5"; NULL: the caller's */
-    const int32_t *pass_fds; /* descriptors (of the caller) to keep open in
-                                the child, under the same numbers */
+    const int32_t *pass_fds; /* open descriptors of the caller, at most 242,
+                                to keep in the child under their numbers */
     uint64_t pass_fds_count;
     uint64_t rlimit_as;   /* soft limits; 0: as the caller's. Bytes of */
-    uint64_t rlimit_core; /*   address space, bytes of a core file, */
+    uint64_t rlimit_core; /*   address space beside the family's region,
+                               bytes of a core file, */
     uint64_t rlimit_cpu;  /*   seconds of processor time, */
     uint64_t rlimit_nofile; /* descriptors */
 } mp_process_attr;
@@ -75,7 +77,8 @@ typedef struct mp_process_attr {
 
 /* Starts a process that runs `target` on a copy of the `size` bytes at `arg`,
  * which may hold pointers into the family's memory. `target` is any function
- * of the program or of a library it has loaded, `static` ones too.
+ * of the program or of a library it has loaded, `static` ones too; such a
+ * library stays loaded from then on.
  *
  * In the child: every descriptor but 0, 1, 2 and .pass_fds is closed for
  * SPAWN and FORKSERVER; FORK keeps the caller's own. Signal handlers and the
@@ -84,8 +87,8 @@ typedef struct mp_process_attr {
  * The handle belongs to the caller until mp_process_close(). Errors: -EINVAL
  * (which argument: mp_last_error()), -ENOENT (.cwd, or a library that cannot
  * be loaded in the child), -EAGAIN or -ENOMEM (limits of processes or
- * memory), -EADDRNOTAVAIL (the family's memory cannot be mapped at its
- * address), -ESRCH (the child died before its target), -EPERM (called by a
+ * memory), -EADDRNOTAVAIL (the family's memory cannot be mapped in the child,
+ * or not at its address), -ESRCH (the child died before its target), -EPERM (called by a
  * static initialiser of a spawned child). In SPAWN and FORKSERVER, what only
  * the child can find out (.cwd, .nice, .rlimit) is reported by this call as
  * well. Blocks for as long as the system takes to make the process. */

@@ -37,16 +37,20 @@ struct mp__bin {
     struct mp__chunk *available; /* chunks with a free cell */
 } MP__ALIGNED(MP__LINE);
 
-struct mp__region {
-    uint64_t magic;
+/* What a program that is executed afresh looks at before it maps the rest. */
+struct mp__region_identity {
+    uint64_t magic; /* set last by the creator */
     uint32_t abi;
     uint32_t layout; /* sizes of what is shared, folded: see region.c */
     unsigned char uuid[16];
     uint64_t base, size;
-    uint64_t participants_at, table_at, links_at; /* offsets */
     uint32_t tier;
-    mp__a32 participants_high;     /* slots ever used */
-    mp__a32 ready;                 /* set last by the creator */
+};
+
+struct mp__region {
+    struct mp__region_identity is;
+    uint64_t participants_at, table_at, links_at; /* offsets */
+    mp__a32 participants_high;                    /* slots ever used */
     mp__a64 budget;                /* bytes that may be committed unasked, */
     _Atomic(mp_time) budget_until; /* until this moment: see commit.c */
     mp__a64 warm;                  /* bytes of freed pages worth keeping */

@@ -138,23 +138,45 @@ life_is_over(struct mp__participant *part)
            mp__participant_word_alive(part);
 }
 
-/* Locks the slot's life mutex for good. */
 static void
-begin_life(struct mp__participant *part, uint32_t tid)
+init_life(struct mp__participant *part)
 {
     pthread_mutexattr_t attr;
-    mp__a32 *word = mp__participant_word(part);
 
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
     pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    memset(&part->life, 0, sizeof(part->life));
     pthread_mutex_init(&part->life, &attr);
-    pthread_mutex_lock(&part->life);
     pthread_mutexattr_destroy(&attr);
+    part->initialised = 1;
+}
+
+/* Locks the slot's life mutex for good. It is initialised once, and each life
+ * after a death takes it over. */
+static void
+begin_life(struct mp__participant *part, uint32_t tid)
+{
+    if (!part->initialised)
+        init_life(part);
+    if (pthread_mutex_lock(&part->life) == EOWNERDEAD)
+        pthread_mutex_consistent(&part->life);
     part->pid = (uint32_t)getpid();
     part->tid = tid;
-    atomic_fetch_or(word, FUTEX_WAITERS);
+    atomic_fetch_or(mp__participant_word(part), FUTEX_WAITERS);
+}
+
+/* Unlocks the life mutex of the dead. */
+static void
+end_life(struct mp__participant *part)
+{
+    int r = part->initialised ? pthread_mutex_trylock(&part->life) : EBUSY;
+
+    if (r == EOWNERDEAD)
+        pthread_mutex_consistent(&part->life);
+    if (r == 0 || r == EOWNERDEAD)
+        pthread_mutex_unlock(&part->life);
+    else
+        part->initialised = 0; /* no kernel that marks it: begin anew */
 }
 
 /* ---- Registration ---- */
@@ -252,6 +274,9 @@ mp__participant_register(void)
         return 0;
     tid = (uint32_t)syscall(SYS_gettid);
     head = mp__robust_head();
+    if (head == NULL && mp__view.tier != MP__TIER_NO_ROBUST)
+        return mp__fail(-ENOTSUP, "this process was made by a bare clone(), "
+                                  "behind the C library's back");
     if (head == NULL)
         head = &no_list;
     r = claim_any_slot(tid);
@@ -345,6 +370,7 @@ bury(uint32_t index)
     for (int hand = 0; hand < MP__HANDS; hand++)
         empty_hand(index, (enum mp__hand)hand);
     mp__store(&part->waiting, 0);
+    end_life(part);
     /* The kernel woke one of those who watched this life. */
     mp__futex_wake(mp__participant_word(part), INT_MAX);
     mp__store(&part->state, state_of(generation_of(state), FREE, 0));

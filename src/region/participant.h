@@ -37,7 +37,7 @@ struct mp__participant {
     mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
                                       passed on; 0: none */
     uint32_t pid, tid;
-    uint64_t process; /* the mp_process it belongs to; for reports */
+    uint32_t initialised; /* the life mutex is */
 } MP__ALIGNED(MP__LINE);
 
 /* What a thread knows about itself. */

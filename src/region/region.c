@@ -192,11 +192,11 @@ fill_header(int fd, size_t size)
     at += granules * sizeof(uint32_t);
     region->links_at = at = mp__round_up(at, 4096);
     at += granules * sizeof(struct mp__link);
-    region->abi = MP__REGION_ABI;
-    region->layout = layout_word();
-    region->base = (uintptr_t)region;
-    region->size = size;
-    mp__random(region->uuid, sizeof(region->uuid));
+    region->is.abi = MP__REGION_ABI;
+    region->is.layout = layout_word();
+    region->is.base = (uintptr_t)region;
+    region->is.size = size;
+    mp__random(region->is.uuid, sizeof(region->is.uuid));
     mp__heap_init();
     return mp__extents_init(size, mp__round_up(at, MP__GRANULE));
 }
@@ -256,9 +256,9 @@ create_region(void)
         mp__view.fd = -1;
         return r;
     }
-    mp__region()->tier = mp__probe_tier();
-    mp__region()->magic = MP__REGION_MAGIC;
-    return open_view(mp__region()->tier);
+    mp__region()->is.tier = mp__probe_tier();
+    mp__region()->is.magic = MP__REGION_MAGIC;
+    return open_view(mp__region()->is.tier);
 }
 
 /* Runs `open` unless this process has a region. */
@@ -300,7 +300,7 @@ static int attach_fd;
 static int
 attach_region(void)
 {
-    struct mp__region head;
+    struct mp__region_identity head;
     void *base;
     int r;
 
@@ -334,7 +334,7 @@ mp__region_attach(int fd)
 const unsigned char *
 mp__region_uuid(void)
 {
-    return mp__region()->uuid;
+    return mp__region()->is.uuid;
 }
 
 _Atomic(void *) *

@@ -96,8 +96,8 @@ start_one(struct kin *kin, int i)
     ck_assert_ptr_nonnull(own);
     *own = peer;
     kin->pids[i] = getpid();
-    ck_assert_int_eq(
-        pthread_create(&kin->threads[i], NULL, run_thread, own), 0);
+    ck_assert_int_eq(pthread_create(&kin->threads[i], NULL, run_thread, own),
+                     0);
 }
 
 struct kin *

@@ -17,10 +17,10 @@ long kin_must(long r, const char *call, const char *file, int line);
 
 /* The call fails with `code`, and explains itself with a text that has `word`
  * in it. */
-#define must_fail(call, code, word)                   \
-    do {                                              \
-        ck_assert_int_eq((call), (code));             \
-        kin_text(mp_last_error(), (word), __LINE__);  \
+#define must_fail(call, code, word)                  \
+    do {                                             \
+        ck_assert_int_eq((call), (code));            \
+        kin_text(mp_last_error(), (word), __LINE__); \
     } while (0)
 void kin_text(const char *text, const char *word, int line);
 

@@ -43,8 +43,8 @@ wait_for(struct mp__bell *bell, mp__a32 *data, uint32_t value)
     uint32_t seen;
 
     while ((seen = mp__load(data)) != value)
-        ck_assert_int_eq(
-            mp__bell_wait(bell, data, seen, NULL, 0, MP_FOREVER), 0);
+        ck_assert_int_eq(mp__bell_wait(bell, data, seen, NULL, 0, MP_FOREVER),
+                         0);
 }
 
 /* ---- Ringing ---- */
@@ -72,9 +72,8 @@ START_TEST(bell_rally_loses_no_wake_up)
     struct stage *stage = stage_new();
 
     /* A lost one would cost a slice of a second each. */
-    stage->rounds = mp__view.tier != MP__TIER_FULL || mp_test_scale() > 1
-                        ? 500
-                        : 20000;
+    stage->rounds =
+        mp__view.tier != MP__TIER_FULL || mp_test_scale() > 1 ? 500 : 20000;
     kin_run((enum kin_how)_i, 2, rally, stage);
     must(mp_free(stage));
 }
@@ -112,9 +111,9 @@ START_TEST(bell_with_nobody_there)
     for (uint32_t n = 1; n < 1000; n++)
         set_and_ring(&stage->bell, &stage->data, n);
     ck_assert_ptr_null(mp__me.head->pending);
-    ck_assert_int_eq(mp__bell_wait(&stage->bell, &stage->data, 1, NULL, 0,
-                                   MP_FOREVER),
-                     0); /* it differs: no sleep */
+    ck_assert_int_eq(
+        mp__bell_wait(&stage->bell, &stage->data, 1, NULL, 0, MP_FOREVER),
+        0); /* it differs: no sleep */
     ck_assert_int_eq(
         mp__bell_wait(&stage->bell, &stage->data, 1, NULL, 0, MP_NOW), 0);
     must(mp_free(stage));
@@ -273,9 +272,9 @@ watch(void *arg, int unused)
     (void)unused;
     ck_assert_ptr_nonnull(part);
     while (mp__participant_find(id) != NULL)
-        ck_assert_int_eq(mp__bell_wait(&stage->bell, &stage->data, 0, &part,
-                                       1, MP_FOREVER),
-                         0);
+        ck_assert_int_eq(
+            mp__bell_wait(&stage->bell, &stage->data, 0, &part, 1, MP_FOREVER),
+            0);
     return 0;
 }
 
@@ -306,9 +305,8 @@ START_TEST(bell_watch_of_the_dead_does_not_sleep)
     part = mp__participant_find(mp__load(&stage->watched));
     ck_assert_ptr_nonnull(part);
     kin_kill(victim, 0);
-    ck_assert_int_eq(mp__bell_wait(&stage->bell, &stage->data, 0, &part, 1,
-                                   MP_FOREVER),
-                     0);
+    ck_assert_int_eq(
+        mp__bell_wait(&stage->bell, &stage->data, 0, &part, 1, MP_FOREVER), 0);
     ck_assert_ptr_null(mp__participant_find(mp__load(&stage->watched)));
     kin_end(victim);
     must(mp_free(stage));

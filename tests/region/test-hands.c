@@ -71,8 +71,7 @@ die_with_three(void *unused)
     must(mp__enter());
     ck_assert_ptr_nonnull(mp__block_alloc(100, 1));
     ck_assert_ptr_nonnull(mp__block_alloc(100000, 1));
-    ck_assert_ptr_nonnull(
-        mp__extent_alloc(200000, MP__HAND_SEGMENT, &zero));
+    ck_assert_ptr_nonnull(mp__extent_alloc(200000, MP__HAND_SEGMENT, &zero));
     return raise(SIGKILL);
 }
 
@@ -95,8 +94,7 @@ end_with_three(void *unused, int i)
     (void)i;
     ck_assert_ptr_nonnull(mp__block_alloc(100, 1));
     ck_assert_ptr_nonnull(mp__block_alloc(100000, 1));
-    ck_assert_ptr_nonnull(
-        mp__extent_alloc(200000, MP__HAND_SEGMENT, &zero));
+    ck_assert_ptr_nonnull(mp__extent_alloc(200000, MP__HAND_SEGMENT, &zero));
     return 0;
 }
 
@@ -124,8 +122,8 @@ repair_shelf(struct mp__mutex *mutex)
     struct shelf *shelf = MP__CONTAINER(mutex, struct shelf, mutex);
 
     if (shelf->intent && shelf->block == shelf->intent)
-        mp__hand_clear_of(shelf->intent_part,
-                          mp__block_hand(shelf->intent), shelf->intent);
+        mp__hand_clear_of(shelf->intent_part, mp__block_hand(shelf->intent),
+                          shelf->intent);
     shelf->intent = NULL;
 }
 

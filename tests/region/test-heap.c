@@ -52,8 +52,7 @@ START_TEST(heap_blocks_of_every_size_are_zero_and_aligned)
     size_t step = mp_test_scale() > 1 ? 211 : 13;
 
     for (int round = 0; round < 2; round++) { /* the second finds used ones */
-        for (size_t size = 0; size < 70 * KIB;
-             size += size < 600 ? 1 : step) {
+        for (size_t size = 0; size < 70 * KIB; size += size < 600 ? 1 : step) {
             unsigned char *p = mp_alloc(size), *q = mp_alloc(size);
 
             expect_fresh(p, size);
@@ -73,8 +72,8 @@ END_TEST
 
 START_TEST(heap_large_blocks)
 {
-    static const size_t sizes[] = {65537,   100 * KIB,   MIB - 1,  MIB,
-                                   MIB + 1, 33 * MIB,    100 * MIB};
+    static const size_t sizes[] = {65537,   100 * KIB, MIB - 1,  MIB,
+                                   MIB + 1, 33 * MIB,  100 * MIB};
     size_t size = sizes[_i];
     uint64_t before = heap_use();
 
@@ -153,10 +152,8 @@ START_TEST(heap_arrays)
     static const struct {
         size_t n, size;
     } too_large[] = {
-        {SIZE_MAX, 2},
-        {2, SIZE_MAX},
-        {SIZE_MAX, SIZE_MAX},
-        {(size_t)1 << 32, (size_t)1 << 32},
+        {SIZE_MAX, 2},         {2, SIZE_MAX},
+        {SIZE_MAX, SIZE_MAX},  {(size_t)1 << 32, (size_t)1 << 32},
         {SIZE_MAX / 8 + 1, 8},
     };
 
@@ -164,8 +161,7 @@ START_TEST(heap_arrays)
     must(mp_free(array));
     for (size_t i = 0; i < LENGTH(too_large); i++) {
         mp__fail(0, "nothing");
-        ck_assert_ptr_null(
-            mp_alloc_array(too_large[i].n, too_large[i].size));
+        ck_assert_ptr_null(mp_alloc_array(too_large[i].n, too_large[i].size));
         kin_text(mp_last_error(), "mp_alloc_array", __LINE__);
     }
     array = mp_alloc_array(0, 8);
@@ -181,8 +177,8 @@ END_TEST
 
 START_TEST(heap_realloc_keeps_content_and_zeroes_the_rest)
 {
-    static const size_t sizes[] = {0,    1,     15,    16,    17,   100,
-                                   128,  129,   1000,  5000,  65535, 65536,
+    static const size_t sizes[] = {0,     1,     15,     16,     17,     100,
+                                   128,   129,   1000,   5000,   65535,  65536,
                                    65537, 70000, 131072, 131073, 3000000};
     enum { N = LENGTH(sizes) };
     size_t old = sizes[_i];
@@ -294,8 +290,7 @@ START_TEST(heap_contains_only_its_region)
     ck_assert_int_eq(mp_memory_contains(mp__view.base, mp__view.size), 1);
     ck_assert_int_eq(mp_memory_contains(mp__view.base, mp__view.size + 1), 0);
     ck_assert_int_eq(mp_memory_contains(mp__view.base - 1, 2), 0);
-    ck_assert_int_eq(
-        mp_memory_contains(mp__view.base + mp__view.size, 1), 0);
+    ck_assert_int_eq(mp_memory_contains(mp__view.base + mp__view.size, 1), 0);
     must(mp_free(p));
 }
 END_TEST
@@ -401,8 +396,8 @@ replace(struct shadow *s, unsigned *seed)
         if (size > old)
             expect_bytes(s->p, 0, old, size);
         s->size = size < old ? size : old;
-        check_shadow(&(struct shadow){s->p, s->size ? 1 : 0,
-                                      s->size ? s->byte : 0});
+        check_shadow(
+            &(struct shadow){s->p, s->size ? 1 : 0, s->size ? s->byte : 0});
     } else {
         must(mp_free(s->p));
         s->p = mp_alloc(size);

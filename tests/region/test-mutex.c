@@ -321,8 +321,7 @@ START_TEST(G02_mutex_of_the_dead_goes_to_the_next)
     died = mp__now();
     mp__mutex_lock(&stage->mutex);
     /* No bound that load could break; a lost wake-up takes a slice more. */
-    ck_assert_int_lt(mp__now() - died,
-                     (mp_time)(500000000 * mp_test_scale()));
+    ck_assert_int_lt(mp__now() - died, (mp_time)(500000000 * mp_test_scale()));
     ck_assert_uint_eq(stage->repairs, 1);
     ck_assert_uint_eq(stage->mirror, stage->count);
     mp__mutex_unlock(&stage->mutex);

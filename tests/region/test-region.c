@@ -330,8 +330,8 @@ START_TEST(region_size_by_environment)
         const char *text;
         size_t size;
     } sizes[] = {
-        {"64M", 64 * MIB},      {"1G", GIB},         {"67108864", 64 * MIB},
-        {"1", 4 * MIB},         {"0", 4 * MIB},      {"10M", 10 * MIB},
+        {"64M", 64 * MIB},    {"1G", GIB},    {"67108864", 64 * MIB},
+        {"1", 4 * MIB},       {"0", 4 * MIB}, {"10M", 10 * MIB},
         {"8388609", 8 * MIB},
     };
 
@@ -464,8 +464,8 @@ END_TEST
 
 START_TEST(region_commit_refuses_more_than_there_is)
 {
-    size_t all = (size_t)sysconf(_SC_PHYS_PAGES) *
-                 (size_t)sysconf(_SC_PAGESIZE);
+    size_t all =
+        (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     uint64_t pages = pages_of_region();
 
     if (all * 4 > mp__view.size)
