@@ -37,18 +37,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEATH_WAIT 2.0          /* for the system to know of an exit code */
-#define RETRY_AFTER 100000000   /* ns, when no process could be started */
-#define ROW_GAP 5000000000      /* ns: a death after that begins a new row */
+#define DEATH_WAIT   2.0        /* for the system to know of an exit code */
+#define RETRY_AFTER  100000000  /* ns, when no process could be started */
+#define ROW_GAP      5000000000 /* ns: a death after that begins a new row */
 #define UNSURE_SLICE 5000000    /* ns, while not everybody can be watched */
-#define WATCH_MOST 120u
+#define WATCH_MOST   120u
 
 enum duty {
     NOTHING,
-    TIDY,  /* close the handle of a worker that was buried */
-    BURY,  /* its worker is dead, or has to be */
-    FILL,  /* start a worker */
-    CLOSE, /* nobody is needed here any more */
+    TIDY,    /* close the handle of a worker that was buried */
+    BURY,    /* its worker is dead, or has to be */
+    FILL,    /* start a worker */
+    CLOSE,   /* nobody is needed here any more */
     GIVE_UP, /* too many have died, or refused */
 };
 
@@ -112,9 +112,8 @@ duty_at(mp_pool *pool, struct mp__worker *w)
         return duty_at_vacant(pool, w);
     case MP__STAGE_STARTING:
         process = atomic_load(&w->process);
-        return ends || !process || mp_process_is_alive(process) != 1
-                   ? BURY
-                   : NOTHING;
+        return ends || !process || mp_process_is_alive(process) != 1 ? BURY
+                                                                     : NOTHING;
     case MP__STAGE_UP:
     case MP__STAGE_LEAVING:
         return ends || is_dead(mp__load(&w->participant)) ? BURY : NOTHING;
@@ -127,8 +126,7 @@ duty_at(mp_pool *pool, struct mp__worker *w)
 
 /* Sees to it that the worker has ended, and finds out how. */
 static void
-investigate(mp_pool *pool, struct mp__worker *w,
-            struct mp__obituary *obituary)
+investigate(mp_pool *pool, struct mp__worker *w, struct mp__obituary *obituary)
 {
     mp_process *process = atomic_load(&w->process);
     mp_time limit = mp_timeout(DEATH_WAIT);
@@ -140,8 +138,7 @@ investigate(mp_pool *pool, struct mp__worker *w,
     }
     obituary->code =
         mp__pool_state(pool) == MP__POOL_TERMINATED ? -ECANCELED : -ESRCH;
-    obituary->why =
-        mp__pool_state(pool) == MP__POOL_BROKEN ? pool->why : NULL;
+    obituary->why = mp__pool_state(pool) == MP__POOL_BROKEN ? pool->why : NULL;
     snprintf(obituary->who, sizeof(obituary->who), "worker %s:%u (pid %d)",
              pool->name, (unsigned)(w - pool->workers) + 1,
              process ? (int)mp_process_pid(process) : 0);
@@ -238,7 +235,7 @@ begin_epoch(mp_pool *pool, struct mp__worker *w)
     w->refused = 0;
     w->ready = 0;
     w->starter = (uint32_t)getpid();
-    w->foster = mp__worker_self() != NULL;
+    w->foster = (uint32_t)mp__worker_is_of(pool);
     mp__store(&w->stage, mp__stage_word(epoch, MP__STAGE_STARTING));
     mp__mutex_unlock(&pool->mutex);
     return epoch;
@@ -254,8 +251,7 @@ record_start(mp_pool *pool, struct mp__worker *w, uint64_t epoch,
             atomic_store(&w->process, process);
         } else {
             mp__add(&pool->deaths, 1);
-            snprintf(pool->last, sizeof(pool->last), "%s",
-                     mp_last_error());
+            snprintf(pool->last, sizeof(pool->last), "%s", mp_last_error());
             w->retry = mp__now() + RETRY_AFTER;
             mp__worker_set_stage(w, MP__STAGE_VACANT);
         }
@@ -279,12 +275,11 @@ mp__pool_fill(mp_pool *pool, struct mp__worker *w)
     snprintf(name, sizeof(name), "%s:%u", pool->name, posting.index + 1);
     /* A worker that another worker starts must not die with it: that would
      * take a second task along. */
-    r = mp_process_start(&process, mp__worker_main, &posting, sizeof(posting),
-                         MP_PROCESS_ATTR(.name = name, .daemon = 1,
-                                         .method = pool->method,
-                                         .on_parent_death =
-                                             w->foster ? MP_DEATH_STAY
-                                                       : MP_DEATH_KILL));
+    r = mp_process_start(
+        &process, mp__worker_main, &posting, sizeof(posting),
+        MP_PROCESS_ATTR(.name = name, .daemon = 1, .method = pool->method,
+                        .on_parent_death =
+                            w->foster ? MP_DEATH_STAY : MP_DEATH_KILL));
     record_start(pool, w, posting.epoch, r < 0 ? NULL : process);
     return r;
 }

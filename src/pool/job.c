@@ -31,8 +31,8 @@
 _Static_assert(sizeof(struct mp__job) <= MP__SLAB_CELL_MAX, "one cell");
 
 #define RANGE_TIME 100000 /* ns of work to take at once */
-#define GROWTH 8u         /* most that one range may be larger than the last */
-#define TAPER 32u         /* least part of it that is worth the trouble */
+#define GROWTH     8u     /* most that one range may be larger than the last */
+#define TAPER      32u    /* least part of it that is worth the trouble */
 
 /* ---- Joining and leaving: under the pool's mutex ---- */
 
@@ -302,6 +302,7 @@ run_range(struct mp__job *job, struct mp__worker *w, mp_map_fn f, uint64_t i)
         if (MP__UNLIKELY(r < 0))
             note_failure(job, i, r, "");
     }
+    mp__worker_check(w);
     mp__store_release(&w->at, to);
     mp__store_relaxed(&w->ended, mp__load_relaxed(&w->ended) + 1);
 }
@@ -383,8 +384,7 @@ mp__job_settle(mp_pool *pool, struct mp__worker *w, int forsake,
     to = mp__load(&w->to);
     if (at < to && obituary) {
         if (obituary->why)
-            snprintf(text, sizeof(text), "pool broken: %.230s",
-                     obituary->why);
+            snprintf(text, sizeof(text), "pool broken: %.230s", obituary->why);
         else
             snprintf(text, sizeof(text), "%s died while running it: %s",
                      obituary->who, obituary->how);

@@ -22,11 +22,11 @@ struct mp__job {
     char *out;
     void *ctx;
     uint64_t in_size, out_size, n;
-    uint64_t chunk;      /* asked for; 0: as time tells */
-    void *blocks[3];     /* copies of in, out, ctx that go with the job */
-    mp__a32 open;        /* may be joined. Writer: caller; readers: workers */
-    mp__a32 stop;        /* items that have not begun shall not begin */
-    uint32_t retired;    /* nobody waits for it; under the pool's mutex */
+    uint64_t chunk;   /* asked for; 0: as time tells */
+    void *blocks[3];  /* copies of in, out, ctx that go with the job */
+    mp__a32 open;     /* may be joined. Writer: caller; readers: workers */
+    mp__a32 stop;     /* items that have not begun shall not begin */
+    uint32_t retired; /* nobody waits for it; under the pool's mutex */
 
     MP__ALIGNED(MP__LINE) struct mp__mutex mutex;
     mp__a64 cursor;  /* items below are taken: THE commit of a range */

@@ -37,8 +37,7 @@ check(mp_pool *pool, const struct request *q)
     if (!q->in && q->in_size && q->n)
         return mp__fail(-EINVAL, "mp_pool_map: in is NULL");
     if (!q->out && q->out_size && q->n)
-        return mp__fail(-EINVAL,
-                        "mp_pool_map: out is NULL, out_size is %zu",
+        return mp__fail(-EINVAL, "mp_pool_map: out is NULL, out_size is %zu",
                         q->out_size);
     if (q->attr.ctx_size && !q->attr.ctx)
         return mp__fail(-EINVAL,

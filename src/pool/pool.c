@@ -65,8 +65,7 @@ static int
 check_attr(int workers, const mp_pool_attr *a)
 {
     if (workers < 0 || workers > MP__POOL_WORKERS_MAX)
-        return mp__fail(-EINVAL,
-                        "mp_pool_create: %d workers (may be 0 to %d)",
+        return mp__fail(-EINVAL, "mp_pool_create: %d workers (may be 0 to %d)",
                         workers, MP__POOL_WORKERS_MAX);
     if (a->method < MP_DEFAULT || a->method > MP_FORKSERVER)
         return mp__fail(-EINVAL, "mp_pool_create: no start method %d",
@@ -109,8 +108,8 @@ set_initializer(mp_pool *pool, const mp_pool_attr *a)
     }
     if (!a->initializer)
         return 0;
-    return mp__function_export((mp__code *)a->initializer,
-                               &pool->initializer, "mp_pool_create");
+    return mp__function_export((mp__code *)a->initializer, &pool->initializer,
+                               "mp_pool_create");
 }
 
 static int

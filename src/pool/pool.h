@@ -13,9 +13,9 @@
 #include <mproc/pool.h>
 #include <mproc/process.h>
 
-#define MP__POOL_NAME_MAX 40u
+#define MP__POOL_NAME_MAX    40u
 #define MP__POOL_WORKERS_MAX 1000
-#define MP__POOL_WHY 184u
+#define MP__POOL_WHY         184u
 
 /* How a pool is. It only ever moves forward, by one store under its mutex. */
 enum mp__pool_state {
@@ -48,8 +48,8 @@ struct mp__worker {
     mp__a64 participant; /* the worker's thread. Writer: the worker, as it
                             takes the post */
     _Atomic(mp_process *) process; /* writers: its starter, itself */
-    _Atomic(mp_process *) buried; /* whose handle is to be closed, if it */
-    uint32_t buried_serial;       /* still is that one; writer: keeper */
+    _Atomic(mp_process *) buried;  /* whose handle is to be closed, if it */
+    uint32_t buried_serial;        /* still is that one; writer: keeper */
     mp_time retry;    /* when to start again after a failure; writer: keeper */
     uint32_t refused; /* its initializer failed. Writer: the worker */
     uint32_t ready;   /* it is past its initializer. Writer: the worker */
@@ -70,7 +70,7 @@ struct mp__worker {
 
 struct mp_pool {
     struct mp__object object;
-    uint64_t id; /* differs from that of any other pool, also a dead one */
+    uint64_t id;     /* differs from that of any other pool, also a dead one */
     mp_queue *queue; /* of tasks, and of hints that there is a map */
     struct mp__worker *workers;
     uint32_t count; /* of posts */
@@ -86,15 +86,16 @@ struct mp_pool {
     /* For those who submit. */
     MP__ALIGNED(MP__LINE) mp__a64 submitted;
 
-    MP__ALIGNED(MP__LINE) struct mp__mutex mutex; /* never while anything is
+    MP__ALIGNED(MP__LINE)
+    struct mp__mutex mutex; /* never while anything is
                                                      allocated or started */
     struct mp__bell bell;
-    mp__a32 changes;      /* rung when a post has been looked after */
-    mp__a32 deaths;       /* in a row, without anything having ended */
-    mp__a64 ended;        /* by all workers, at the last death */
-    mp_time died;         /* when that was */
-    struct mp__job *jobs; /* maps, oldest first; linked by one store */
-    char last[164];       /* how the last worker died that did nothing */
+    mp__a32 changes;        /* rung when a post has been looked after */
+    mp__a32 deaths;         /* in a row, without anything having ended */
+    mp__a64 ended;          /* by all workers, at the last death */
+    mp_time died;           /* when that was */
+    struct mp__job *jobs;   /* maps, oldest first; linked by one store */
+    char last[164];         /* how the last worker died that did nothing */
     char why[MP__POOL_WHY]; /* of a broken pool */
 };
 
@@ -139,9 +140,9 @@ int mp__pool_refusal(struct mp_pool *pool, const char *function);
 
 /* What is known of a worker's death. */
 struct mp__obituary {
-    int code;       /* of what it was running */
-    char who[96];   /* "worker Pool-1:2 (pid 4711)" */
-    char how[64];   /* "killed by signal 9 (SIGKILL)" */
+    int code;        /* of what it was running */
+    char who[96];    /* "worker Pool-1:2 (pid 4711)" */
+    char how[64];    /* "killed by signal 9 (SIGKILL)" */
     const char *why; /* what to say instead; NULL: the two above */
 };
 
@@ -188,5 +189,9 @@ struct mp__posting {
 
 int mp__worker_main(void *posting);
 
-/* The post of the calling process; NULL: it is no worker. */
-struct mp__worker *mp__worker_self(void);
+/* Whether the calling process is a worker of that pool. */
+int mp__worker_is_of(struct mp_pool *pool);
+
+/* Ends a process that is not the worker of post `w`: the function of a task
+ * has forked, and returns in the child too. */
+void mp__worker_check(struct mp__worker *w);

@@ -227,8 +227,7 @@ mp_result_error(mp_result *result)
 
     if (!task || !look(task))
         return NULL;
-    return error_text(task,
-                      mp__task_phase(mp__load_acquire(&task->state)));
+    return error_text(task, mp__task_phase(mp__load_acquire(&task->state)));
 }
 
 int

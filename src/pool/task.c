@@ -167,6 +167,7 @@ mp__task_run(mp_task *task, struct mp__worker *w, uint32_t post)
         return;
     }
     r = call_function(task);
+    mp__worker_check(w);
     if (r >= 0)
         end_task(task, MP__TASK_DONE);
     else
@@ -233,8 +234,9 @@ static int
 check_current(mp_task *task, const char *function)
 {
     if (!task || task != current.task)
-        return mp__fail(-EBADF, "%s: %p is not the task that this process "
-                                "is running",
+        return mp__fail(-EBADF,
+                        "%s: %p is not the task that this process "
+                        "is running",
                         function, (void *)task);
     return 0;
 }

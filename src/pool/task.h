@@ -15,13 +15,13 @@ enum mp__task_phase {
     MP__TASK_CANCELLED,  /* ended, by mp_result_cancel() */
     MP__TASK_TERMINATED, /* ended, by the end of its pool */
 };
-#define MP__TASK_PHASE 7u
-#define MP__TASK_ABANDONED 8u /* nobody will ask for the result */
-#define MP__TASK_SETTLED 16u  /* neither queue nor worker knows it any more */
-#define MP__TASK_POST 8u      /* shift */
+#define MP__TASK_PHASE     7u
+#define MP__TASK_ABANDONED 8u  /* nobody will ask for the result */
+#define MP__TASK_SETTLED   16u /* neither queue nor worker knows it any more */
+#define MP__TASK_POST      8u  /* shift */
 
 #define MP__TASK_TEXT 200u
-#define MP__TASK_ARG 80u
+#define MP__TASK_ARG  80u
 
 /* Who writes: the submitter until the task is queued, then who took it from
  * the queue until it is settled (its worker, or who buries that worker), then

@@ -28,14 +28,23 @@
 
 static struct {
     struct mp__worker *post;
-    pid_t pid; /* a child that a task forks is no worker */
+    pid_t pid;      /* a child that a task forks is no worker */
     void *argument; /* of the initializer; for life */
 } self;
 
-struct mp__worker *
-mp__worker_self(void)
+int
+mp__worker_is_of(mp_pool *pool)
 {
-    return self.post && self.pid == getpid() ? self.post : NULL;
+    return self.post && self.pid == getpid() && self.post >= pool->workers &&
+           self.post < pool->workers + pool->count;
+}
+
+void
+mp__worker_check(struct mp__worker *w)
+{
+    if (!mp__me.part || *mp__view.fork_guard == 0 ||
+        mp__participant_id(mp__me.part) != mp__load_relaxed(&w->participant))
+        _exit(EXIT_FAILURE);
 }
 
 /* ctrl-C goes to every process of the terminal: the program decides what

@@ -30,6 +30,15 @@ check(mp_process *p, const char *function)
     return 0;
 }
 
+/* Why there is no pidfd to be had. */
+static int
+fail(int r, const mp_process *p, const char *function)
+{
+    if (r == -EBADF)
+        return mp__fail_handle(function, p, "a process");
+    return mp__fail(r, "%s: %s: %s", function, p->name, mp_strerror(r));
+}
+
 static int
 await_end(struct mp__local *l, mp_time deadline, int *ret_code)
 {
@@ -87,7 +96,8 @@ mp__process_wait(struct mp__local *l, mp_time deadline, int *ret_code)
 }
 
 static int
-wait_for_end(mp_process *p, mp_time deadline, int *ret_code)
+wait_for_end(mp_process *p, mp_time deadline, int *ret_code,
+             const char *function)
 {
     uint64_t state = mp__load_acquire(&p->state);
     struct mp__local *l;
@@ -99,7 +109,7 @@ wait_for_end(mp_process *p, mp_time deadline, int *ret_code)
     }
     r = mp__local_get(p, &l);
     if (r < 0)
-        return r;
+        return fail(r, p, function);
     r = mp__process_wait(l, deadline, ret_code);
     mp__local_put(l);
     return r;
@@ -116,7 +126,7 @@ mp_process_join(mp_process *p, mp_time deadline)
     if (mp__process_is_self(p))
         return mp__fail(-EDEADLK, "mp_process_join: %s would wait for itself",
                         p->name);
-    return wait_for_end(p, deadline, &code);
+    return wait_for_end(p, deadline, &code, "mp_process_join");
 }
 
 int
@@ -129,7 +139,7 @@ mp_process_is_alive(mp_process *p)
         return r;
     if (mp__process_is_self(p))
         return 1;
-    r = wait_for_end(p, MP_NOW, &code);
+    r = wait_for_end(p, MP_NOW, &code, "mp_process_is_alive");
     return r == -EAGAIN ? 1 : r;
 }
 
@@ -145,7 +155,7 @@ mp_process_exitcode(mp_process *p, int *ret_code)
         return mp__fail(-EINVAL, "mp_process_exitcode: ret_code is NULL");
     if (mp__process_is_self(p))
         return -EAGAIN;
-    r = wait_for_end(p, MP_NOW, &code);
+    r = wait_for_end(p, MP_NOW, &code, "mp_process_exitcode");
     if (r < 0)
         return r;
     if (code == MP__CODE_UNKNOWN)
@@ -171,7 +181,9 @@ mp_process_close(mp_process *p)
     if (r < 0)
         return r;
     serial = mp__state_serial(mp__load_acquire(&p->state));
-    r = mp__process_is_self(p) ? -EAGAIN : wait_for_end(p, MP_NOW, &code);
+    r = mp__process_is_self(p)
+            ? -EAGAIN
+            : wait_for_end(p, MP_NOW, &code, "mp_process_close");
     if (r < 0 && r != -EAGAIN)
         return r;
     if (r == -EAGAIN ||
@@ -215,7 +227,7 @@ mp_process_fd(mp_process *p)
         return r;
     r = mp__local_get(p, &l);
     if (r < 0)
-        return mp__fail(r, "mp_process_fd: %s", mp_strerror(r));
+        return fail(r, p, "mp_process_fd");
     r = l->fd;
     mp__local_put(l);
     return r;

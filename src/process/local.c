@@ -91,11 +91,15 @@ find(const mp_process *p, uint32_t serial)
     return *at ? at : NULL;
 }
 
+/* Whether the handle was closed since; perhaps the cell is another's now. */
 static int
 is_stale(const struct mp__local *l)
 {
+    uint64_t state = mp__load_acquire(&l->process->state);
+
     return !mp__process_ok(l->process) ||
-           mp__state_serial(mp__load_acquire(&l->process->state)) != l->serial;
+           mp__state_serial(state) != l->serial ||
+           mp__state_phase(state) == MP__CLOSED;
 }
 
 static void
@@ -173,6 +177,8 @@ mp__local_add(struct mp__local *l, pid_t pid, int pidfd)
     table.has_children = table.generation;
     table.starter = getpid();
     link_entry(l);
+    if (is_stale(l)) /* the child has given itself to one that closed it */
+        unlink_entry(find(l->process, l->serial));
     pthread_mutex_unlock(&table.lock);
 }
 
@@ -188,7 +194,7 @@ open_entry(struct mp__local *l)
     if (is_stale(l)) {
         if (fd >= 0)
             close(fd);
-        fd = -ESRCH;
+        return -EBADF;
     }
     if (fd < 0 && fd != -ESRCH)
         return fd;

@@ -31,7 +31,7 @@ struct mp__local *mp__local_new(mp_process *process, uint32_t serial);
 void mp__local_add(struct mp__local *local, pid_t pid, int pidfd);
 
 /* The entry of a process, made if need be; to be given back by
- * mp__local_put(). 0, -ENOMEM, -EMFILE, ... */
+ * mp__local_put(). 0, -EBADF (closed meanwhile), -ENOMEM, -EMFILE, ... */
 int mp__local_get(mp_process *process, struct mp__local **ret_local);
 void mp__local_put(struct mp__local *local);
 

@@ -24,6 +24,8 @@ send_signal(mp_process *p, int signal, const char *function)
     if (mp__state_phase(mp__load_acquire(&p->state)) >= MP__ENDED)
         return 0;
     r = mp__local_get(p, &l);
+    if (r == -EBADF)
+        return mp__fail_handle(function, p, "a process");
     if (r < 0)
         return mp__fail(r, "%s: %s: %s", function, p->name, mp_strerror(r));
     r = l->gone ? 0 : mp__pidfd_signal(l->fd, signal);

@@ -12,11 +12,11 @@
 
 /* Every code that a public header names. */
 static const int codes[] = {
-    E2BIG,     EADDRNOTAVAIL, EAGAIN, EALREADY,  EBADF,   EBUSY,
-    ECANCELED, EDEADLK,       EINTR,  EINVAL,    EMSGSIZE, ENODATA,
-    ENOMEM,    ENOTSUP,       EPERM,  EPIPE,     EPROTO,  EREMOTEIO,
-    ESHUTDOWN, ESRCH,         ETIMEDOUT, EOWNERDEAD, EOVERFLOW,
-    EKEYREJECTED, ENOSYS, EMFILE, ENOENT,
+    E2BIG,     EADDRNOTAVAIL, EAGAIN,    EALREADY,   EBADF,     EBUSY,
+    ECANCELED, EDEADLK,       EINTR,     EINVAL,     EMSGSIZE,  ENODATA,
+    ENOMEM,    ENOTSUP,       EPERM,     EPIPE,      EPROTO,    EREMOTEIO,
+    ESHUTDOWN, ESRCH,         ETIMEDOUT, EOWNERDEAD, EOVERFLOW, EKEYREJECTED,
+    ENOSYS,    EMFILE,        ENOENT,
 };
 #define CODES (sizeof(codes) / sizeof(codes[0]))
 
@@ -124,8 +124,7 @@ START_TEST(fail_handle_says_what_it_is_not)
     ck_assert_int_eq(mp__fail_handle("mp_x", expected, "a queue"), -EBADF);
     snprintf(expected, sizeof(expected), "mp_x: %p is not a queue",
              (void *)expected);
-    ck_assert_int_eq(
-        strncmp(mp_last_error(), expected, strlen(expected)), 0);
+    ck_assert_int_eq(strncmp(mp_last_error(), expected, strlen(expected)), 0);
 }
 END_TEST
 

@@ -48,8 +48,8 @@ START_TEST(claim_holds_what_was_taken)
 {
     struct stage *stage = stage_new();
 
-    ck_assert_int_eq(
-        mp__queue_get_claim(stage->queue, &stage->claim, MP_NOW), -EAGAIN);
+    ck_assert_int_eq(mp__queue_get_claim(stage->queue, &stage->claim, MP_NOW),
+                     -EAGAIN);
     ck_assert_int_eq(mp__queue_get_claim(stage->queue, &stage->claim, 1),
                      -ETIMEDOUT);
     ck_assert_uint_eq(mp__load(&stage->claim.pointer), 0);

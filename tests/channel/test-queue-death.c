@@ -16,9 +16,9 @@
 
 struct stage {
     mp_queue *queue;
-    uint32_t size;         /* of a message, at least 12 */
+    uint32_t size;          /* of a message, at least 12 */
     mp__a64 put[PRODUCERS]; /* messages of each whose put has returned */
-    mp__a64 taken;         /* number + 1 of the last message that the consumer
+    mp__a64 taken;          /* number + 1 of the last message that the consumer
                               holds */
     mp__a32 stop;
 };
@@ -152,8 +152,7 @@ START_TEST(G06_queue_message_outlives_its_producer)
     ck_assert_uint_eq(mp_queue_size(stage->queue), 2);
     ck_assert_int_eq(mp_queue_get(stage->queue, data, 6, MP_NOW), 6);
     ck_assert_str_eq(data, "small");
-    ck_assert_int_eq(mp_queue_get(stage->queue, data, 100000, MP_NOW),
-                     100000);
+    ck_assert_int_eq(mp_queue_get(stage->queue, data, 100000, MP_NOW), 100000);
     for (size_t i = 0; i < sizeof(data); i++)
         if (data[i] != 'x')
             ck_abort_msg("byte %zu is %d", i, data[i]);
@@ -263,14 +262,14 @@ START_TEST(G01_queue_producers_killed_at_any_moment)
         for (int i = 0; i < PRODUCERS; i++) {
             for (int k = rand() % 40; k > 0; k--)
                 expect_message(message,
-                               mp_queue_get(stage->queue, message,
-                                            stage->size, MP_FOREVER),
+                               mp_queue_get(stage->queue, message, stage->size,
+                                            MP_FOREVER),
                                stage, next);
             kin_kill(kin, i);
         }
         for (;;) {
-            ssize_t size = mp_queue_get(stage->queue, message, stage->size,
-                                        MP_NOW);
+            ssize_t size =
+                mp_queue_get(stage->queue, message, stage->size, MP_NOW);
 
             if (size == -EAGAIN)
                 break;
@@ -279,7 +278,7 @@ START_TEST(G01_queue_producers_killed_at_any_moment)
         for (int i = 0; i < PRODUCERS; i++) {
             uint64_t told = mp__load(&stage->put[i]);
 
-            ck_assert_uint_ge(next[i], told); /* none is lost, */
+            ck_assert_uint_ge(next[i], told);     /* none is lost, */
             ck_assert_uint_le(next[i], told + 1); /* or invented */
         }
         kin_end(kin);
@@ -341,10 +340,10 @@ START_TEST(G01_queue_consumer_killed_at_any_moment)
         ck_assert_uint_le(message->number, taken + 1);
         next[0] = message->number + 1;
         while (next[0] < mp__load(&stage->put[0]))
-            expect_message(message,
-                           mp_queue_get(stage->queue, message, stage->size,
-                                        MP_NOW),
-                           stage, next);
+            expect_message(
+                message,
+                mp_queue_get(stage->queue, message, stage->size, MP_NOW),
+                stage, next);
         ck_assert_int_eq(mp_queue_empty(stage->queue), 1);
         kin_end(kin);
         free(message);
@@ -383,18 +382,18 @@ START_TEST(queue_closed_while_producers_are_killed)
 {
     srand(7);
     for (int round = 0; round < rounds(60); round++) {
-        struct stage *stage = stage_with(kinds[round % 3],
-                                         MP_QUEUE_ATTR(.maxsize = 8));
+        struct stage *stage =
+            stage_with(kinds[round % 3], MP_QUEUE_ATTR(.maxsize = 8));
         struct message *message = malloc(stage->size);
         uint64_t next[PRODUCERS] = {0};
         struct kin *kin = kin_start(PROCESSES, PRODUCERS, produce, stage);
         ssize_t size;
 
         for (int k = rand() % 50; k > 0; k--)
-            expect_message(message,
-                           mp_queue_get(stage->queue, message, stage->size,
-                                        MP_FOREVER),
-                           stage, next);
+            expect_message(
+                message,
+                mp_queue_get(stage->queue, message, stage->size, MP_FOREVER),
+                stage, next);
         ck_assert_int_eq(kill(kin->pids[0], SIGKILL), 0);
         must(mp_queue_close(stage->queue));
         while ((size = mp_queue_get(stage->queue, message, stage->size,

@@ -25,8 +25,8 @@ struct market {
     uint32_t each;      /* messages of a producer */
     uint32_t size_most; /* beyond HEAD */
     mp__a32 producing;
-    mp__a64 seen[MOST];       /* messages of a producer: how many, */
-    mp__a64 sum[MOST];        /* and the sum of their numbers */
+    mp__a64 seen[MOST]; /* messages of a producer: how many, */
+    mp__a64 sum[MOST];  /* and the sum of their numbers */
 };
 
 static const struct {
@@ -121,8 +121,7 @@ trade_all(enum kin_how how, size_t crowd, size_t good)
 
     market->producers = crowds[crowd].producers;
     market->consumers = crowds[crowd].consumers;
-    n = goods[good].each / market->producers /
-        (mp_test_scale() > 1 ? 10 : 1);
+    n = goods[good].each / market->producers / (mp_test_scale() > 1 ? 10 : 1);
     market->each = (uint32_t)n;
     market->size_most = goods[good].size_most;
     market->producing = market->producers;

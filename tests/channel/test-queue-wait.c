@@ -56,8 +56,8 @@ put_number(void *arg, int i)
 {
     struct stage *stage = arg;
     long number = i;
-    int r = mp_queue_put(stage->queue, &number, sizeof(number),
-                         stage->deadline);
+    int r =
+        mp_queue_put(stage->queue, &number, sizeof(number), stage->deadline);
 
     mp__add(&stage->woken, 1);
     ck_assert_int_eq(r, stage->expected);
@@ -98,8 +98,7 @@ START_TEST(queue_put_waits_for_a_get)
     kin = kin_start((enum kin_how)_i, MOST, put_number, stage);
     kin_await_sleep(kin);
     for (uint32_t i = 0; i <= MOST; i++) {
-        must(mp_queue_get(stage->queue, &number, sizeof(number),
-                          MP_FOREVER));
+        must(mp_queue_get(stage->queue, &number, sizeof(number), MP_FOREVER));
         seen |= 1u << number;
         if (i < MOST)
             wait_until(mp__load(&stage->woken) == i + 1, 20);
@@ -466,8 +465,7 @@ START_TEST(G07_queue_message_is_visible_when_put_returned)
 
         /* all that was told of, and at the most the one under way */
         if (mp_queue_size(stage->queue) < told - got ||
-            mp_queue_size(stage->queue) >
-                mp__load(&stage->woken) + 1 - got ||
+            mp_queue_size(stage->queue) > mp__load(&stage->woken) + 1 - got ||
             (told > got && mp_queue_empty(stage->queue)))
             ck_abort_msg("told of %u, got %u, size %zu", told, got,
                          mp_queue_size(stage->queue));
@@ -505,8 +503,8 @@ add_tests(Suite *suite, const char *name, void (*believe)(void), int all)
     tcase_add_loop_test(tcase, queue_may_be_closed_by_several, 0, 2);
     tcase_add_loop_test(tcase, queue_closed_loses_nothing, 0, 2);
     tcase_add_loop_test(tcase, queue_with_a_sleeper_is_not_destroyed, 0, 2);
-    tcase_add_loop_test(
-        tcase, G07_queue_message_is_visible_when_put_returned, 0, 2);
+    tcase_add_loop_test(tcase, G07_queue_message_is_visible_when_put_returned,
+                        0, 2);
 }
 
 int

@@ -48,9 +48,8 @@ expect_pattern(const unsigned char *data, size_t size)
 /* ---- Bytes ---- */
 
 static const size_t sizes[] = {
-    0,        1,       7,       8,        9,         24,      25,
-    100,      4096,    8184,    8191,     8192,      8193,    8200,
-    64 * KIB, 65537,   MIB - 1, MIB,      100 * MIB,
+    0,    1,    7,    8,    9,        24,    25,      100, 4096,      8184,
+    8191, 8192, 8193, 8200, 64 * KIB, 65537, MIB - 1, MIB, 100 * MIB,
 };
 
 START_TEST(queue_message_of_any_size_comes_back_whole)
@@ -271,8 +270,8 @@ START_TEST(queue_max_bytes_is_exact)
         must(mp_queue_put(queue, data, half, MP_NOW));
         if (most / 2) {
             ck_assert_int_eq(mp_queue_full(queue), 0);
-            ck_assert_int_eq(
-                mp_queue_put(queue, data, most / 2 + 1, MP_NOW), -EAGAIN);
+            ck_assert_int_eq(mp_queue_put(queue, data, most / 2 + 1, MP_NOW),
+                             -EAGAIN);
             must(mp_queue_put(queue, data, most / 2, MP_NOW));
         }
         ck_assert_int_eq(mp_queue_full(queue), 1);
@@ -314,8 +313,7 @@ START_TEST(queue_message_larger_than_the_buffer_stays)
                   text);
         must_fail(mp_queue_get(queue, NULL, 0, MP_FOREVER), -EMSGSIZE, text);
         ck_assert_uint_eq(mp_queue_size(queue), 2);
-        ck_assert_int_eq(mp_queue_next_size(queue, MP_FOREVER),
-                         (ssize_t)size);
+        ck_assert_int_eq(mp_queue_next_size(queue, MP_FOREVER), (ssize_t)size);
     }
     for (size_t i = 0; i < size; i++)
         if (back[i] != 0)
@@ -334,9 +332,8 @@ START_TEST(queue_bad_arguments_are_named)
     must_fail(mp_queue_create(NULL, NULL), -EINVAL, "ret_queue");
     must_fail(mp_queue_create(&queue, MP_QUEUE_ATTR(.maxsize = 1ull << 31)),
               -EINVAL, "maxsize");
-    must_fail(
-        mp_queue_create(&queue, MP_QUEUE_ATTR(.maxsize = UINT64_MAX)),
-        -EINVAL, "maxsize");
+    must_fail(mp_queue_create(&queue, MP_QUEUE_ATTR(.maxsize = UINT64_MAX)),
+              -EINVAL, "maxsize");
     ck_assert_ptr_eq(queue, &queue);
     must(mp_queue_create(&queue, MP_QUEUE_ATTR(.maxsize = INT32_MAX)));
     must_fail(mp_queue_put(queue, NULL, 1, MP_NOW), -EINVAL, "data");
@@ -458,8 +455,7 @@ START_TEST(queue_closed_gives_what_is_left)
         must(mp_queue_put(queue, "abc" + i, 1, MP_NOW));
     for (int i = 0; i < 3; i++) {
         must(mp_queue_close(queue)); /* again is allowed */
-        ck_assert_int_eq(mp_queue_put(queue, "x", 1, MP_FOREVER),
-                         -ESHUTDOWN);
+        ck_assert_int_eq(mp_queue_put(queue, "x", 1, MP_FOREVER), -ESHUTDOWN);
         ck_assert_uint_eq(mp_queue_size(queue), 3u - (unsigned)i);
         ck_assert_int_eq(mp_queue_next_size(queue, MP_NOW), 1);
         ck_assert_int_eq(mp_queue_get(queue, &c, 1, MP_NOW), 1);

@@ -55,8 +55,8 @@ END_TEST
 
 START_TEST(timeout_of_nothing_has_passed)
 {
-    static const double seconds[] = {0.0, -0.0, -1e-9, -1, -1e300, -INFINITY,
-                                     NAN, -NAN};
+    static const double seconds[] = {0.0,    -0.0,      -1e-9, -1,
+                                     -1e300, -INFINITY, NAN,   -NAN};
 
     for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
         mp_time deadline = mp_timeout(seconds[i]);

@@ -151,8 +151,8 @@ END_TEST
 
 START_TEST(memory_available_is_that_of_the_machine)
 {
-    uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) *
-                   (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t all =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t available = mp__memory_available("");
 
     ck_assert_uint_gt(available, 0);

@@ -42,9 +42,9 @@ struct gate {
 };
 struct gate gate_open(void);
 void gate_close(struct gate gate);
-pid_t gate_await(struct gate gate);   /* until one has begun */
-void gate_let_go(struct gate gate);   /* one of them */
-int wait_at_gate(mp_task *task);      /* arg: struct gate */
+pid_t gate_await(struct gate gate); /* until one has begun */
+void gate_let_go(struct gate gate); /* one of them */
+int wait_at_gate(mp_task *task);    /* arg: struct gate */
 mp_result *submit_to_gate(mp_pool *pool, struct gate gate);
 
 /* Interrupts the calling thread by a signal as often as it sleeps, until the
@@ -56,6 +56,6 @@ void interrupt_end(struct interruption *interruption);
 /* Cells and blocks in use, all in all. */
 uint64_t heap_use(void);
 
-int return_pid(mp_task *task);      /* returns pid_t */
-int echo(mp_task *task);            /* returns its argument */
+int return_pid(mp_task *task); /* returns pid_t */
+int echo(mp_task *task);       /* returns its argument */
 int kill_self(mp_task *task);

@@ -47,8 +47,9 @@ map_squares(mp_pool *pool, size_t n, int shared_in, int shared_out)
     out[n] = 99;
     must(mp_pool_map(pool, square, in, sizeof(int), out, sizeof(int64_t), n,
                      NULL));
-    for (size_t i = 0; i < n; i++)
-        ck_assert_int_eq(out[i], (int64_t)i * (int64_t)i);
+    for (size_t i = 0; i < n; i++) /* a check writes to a file: not each */
+        if (out[i] != (int64_t)i * (int64_t)i)
+            ck_abort_msg("item %zu: %lld", i, (long long)out[i]);
     ck_assert_int_eq(out[n], 99);
     free_array(shared_in, in);
     free_array(shared_out, out);
@@ -190,8 +191,7 @@ START_TEST(bad_arguments_einval)
     mp_pool *pool = pool_of(1);
     int in[2] = {0}, out[2];
 
-    ck_assert_int_eq(mp_pool_map(pool, NULL, in, 4, out, 4, 2, NULL),
-                     -EINVAL);
+    ck_assert_int_eq(mp_pool_map(pool, NULL, in, 4, out, 4, 2, NULL), -EINVAL);
     ck_assert_int_eq(mp_pool_map(pool, square, NULL, 4, out, 4, 2, NULL),
                      -EINVAL);
     ck_assert_int_eq(mp_pool_map(pool, square, in, 4, NULL, 4, 2, NULL),
@@ -202,12 +202,10 @@ START_TEST(bad_arguments_einval)
     ck_assert_int_eq(mp_pool_map(pool, square, in, 4, out, 4, 2,
                                  MP_MAP_ATTR(.ctx_size = 4)),
                      -EINVAL);
-    ck_assert_int_eq(mp_pool_map(pool, square, in, 4, out, 4, SIZE_MAX / 2,
-                                 NULL),
-                     -EINVAL);
-    ck_assert_int_eq(mp_pool_map(pool, square, in, SIZE_MAX / 8, out, 4, 2,
-                                 NULL),
-                     -ENOMEM);
+    ck_assert_int_eq(
+        mp_pool_map(pool, square, in, 4, out, 4, SIZE_MAX / 2, NULL), -EINVAL);
+    ck_assert_int_eq(
+        mp_pool_map(pool, square, in, SIZE_MAX / 8, out, 4, 2, NULL), -ENOMEM);
     must(mp_pool_map(pool, square, NULL, 4, NULL, 4, 0, NULL));
     end_pool(pool);
 }
@@ -243,7 +241,8 @@ START_TEST(lowest_failure_is_told_and_all_are_done)
         expect_text(text);
         expect_text(mp_strerror(-ERANGE));
         for (int i = 0; i < ITEMS; i++)
-            ck_assert_int_eq(out[i], in[i] + 1);
+            if (out[i] != in[i] + 1)
+                ck_abort_msg("item %d: %d", i, out[i]);
     }
     end_pool(pool);
 }

@@ -71,9 +71,9 @@ expect_no_pool(mp_pool *pool)
     ck_assert_int_eq(mp_pool_apply_async(pool, echo, NULL, 0, NULL, &result),
                      -EBADF);
     expect_text("pool");
-    ck_assert_int_eq(mp_pool_map(pool, never_called, &item, sizeof(item),
-                                 NULL, 0, 1, NULL),
-                     -EBADF);
+    ck_assert_int_eq(
+        mp_pool_map(pool, never_called, &item, sizeof(item), NULL, 0, 1, NULL),
+        -EBADF);
     ck_assert_int_eq(mp_pool_close(pool), -EBADF);
     ck_assert_int_eq(mp_pool_terminate(pool), -EBADF);
     ck_assert_int_eq(mp_pool_join(pool, MP_NOW), -EBADF);
@@ -201,7 +201,8 @@ START_TEST(pool_leaves_no_memory)
     must(mp_pool_apply(pool, echo, big, sizeof(big), &result));
     must(mp_result_free(result));
     must(mp_pool_map(pool, never_called, items, sizeof(int), items,
-                     sizeof(int), 100, MP_MAP_ATTR(.ctx = big, .ctx_size = 5)));
+                     sizeof(int), 100,
+                     MP_MAP_ATTR(.ctx = big, .ctx_size = 5)));
     end_pool(pool);
     ck_assert_uint_eq(heap_use(), before);
 }
@@ -271,8 +272,8 @@ START_TEST(closed_pool_does_what_it_has)
 
     first = submit_to_gate(pool, gate);
     for (int i = 0; i < TASKS; i++)
-        must(mp_pool_apply_async(pool, echo, &i, sizeof(i), NULL,
-                                 &results[i]));
+        must(
+            mp_pool_apply_async(pool, echo, &i, sizeof(i), NULL, &results[i]));
     must(mp_pool_close(pool));
     must(mp_pool_close(pool));
     ck_assert_int_eq(mp_pool_apply_async(pool, echo, NULL, 0, NULL, &none),
@@ -289,9 +290,9 @@ START_TEST(closed_pool_does_what_it_has)
     for (int i = 0; i < TASKS; i++) {
         int number = -1;
 
-        ck_assert_int_eq(mp_result_get(results[i], &number, sizeof(number),
-                                       MP_NOW),
-                         sizeof(number));
+        ck_assert_int_eq(
+            mp_result_get(results[i], &number, sizeof(number), MP_NOW),
+            sizeof(number));
         ck_assert_int_eq(number, i);
         must(mp_result_free(results[i]));
     }
@@ -448,17 +449,16 @@ START_TEST(G31_workers_end_with_their_owner)
     pid_t pids[2];
 
     use_method(_i);
-    must(mp_process_start(&process, stay_with_pool, &gate, sizeof(gate),
-                          NULL));
+    must(
+        mp_process_start(&process, stay_with_pool, &gate, sizeof(gate), NULL));
     pids[0] = gate_await(gate);
     pids[1] = gate_await(gate);
     must(mp_process_kill(process));
     must(mp_process_join(process, MP_FOREVER));
     must(mp_process_close(process));
     for (int i = 0; i < 2; i++)
-        wait_until(process_state(pids[i]) == 0 ||
-                       process_state(pids[i]) == 'Z',
-                   10);
+        wait_until(
+            process_state(pids[i]) == 0 || process_state(pids[i]) == 'Z', 10);
     gate_close(gate);
 }
 END_TEST

@@ -58,8 +58,8 @@ replace(struct storm *storm, mp_process **process)
         *process = NULL;
     }
     if (!mp__load(&storm->over))
-        must(mp_process_start(process, submit_and_wait, &storm,
-                              sizeof(storm), NULL));
+        must(mp_process_start(process, submit_and_wait, &storm, sizeof(storm),
+                              NULL));
 }
 
 /* ---- Who kills ---- */
@@ -97,7 +97,8 @@ kill_workers(void *arg)
         if (random() % 4 == 0)
             replace(storm, &submitter);
         n = mp_pool_workers(storm->pool, list, WORKERS);
-        if (n > 0 && is_getting_on(storm) && mp_process_kill(list[random() % n]) == 0)
+        if (n > 0 && is_getting_on(storm) &&
+            mp_process_kill(list[random() % n]) == 0)
             mp__add(&storm->kills, 1);
     }
     replace(storm, &submitter);
@@ -147,8 +148,8 @@ submit_batches(void *arg)
             mp__a32 *mine = &runs[i];
 
             mp__store(mine, 0);
-            r = mp_pool_apply_async(storm->pool, run_once, &mine,
-                                    sizeof(mine), NULL, &results[i]) < 0;
+            r = mp_pool_apply_async(storm->pool, run_once, &mine, sizeof(mine),
+                                    NULL, &results[i]) < 0;
         }
         for (int i = 0; r == 0 && i < BATCH; i++)
             r = check_task(storm, results[i], &runs[i]);
@@ -230,8 +231,8 @@ START_TEST(every_task_and_item_is_accounted_for)
     use_method(_i);
     storm->pool = pool_of(WORKERS);
     for (int i = 0; i < 4; i++)
-        must(mp_process_start(&processes[i], targets[i], &storm,
-                              sizeof(storm), NULL));
+        must(mp_process_start(&processes[i], targets[i], &storm, sizeof(storm),
+                              NULL));
     pthread_create(&killer, NULL, kill_workers, storm);
     nanosleep(&duration, NULL);
     mp__store(&storm->over, 1);

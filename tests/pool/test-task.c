@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- Arguments and results ---- */
@@ -18,7 +19,7 @@ pattern(size_t i)
 
 START_TEST(bytes_of_any_size_come_back)
 {
-    static const size_t sizes[] = {0,   1,   64,  80,   81,     200,
+    static const size_t sizes[] = {0,   1,   64,   80,    81,     200,
                                    201, 512, 4096, 65536, 1 << 20};
     mp_pool *pool;
 
@@ -36,7 +37,8 @@ START_TEST(bytes_of_any_size_come_back)
         memset(arg, 0, size); /* it was copied */
         ck_assert_int_eq(mp_result_get(result, back, size, MP_FOREVER), size);
         for (size_t k = 0; k < size; k++)
-            ck_assert_uint_eq(back[k], pattern(k));
+            if (back[k] != pattern(k))
+                ck_abort_msg("byte %zu of %zu: %d", k, size, back[k]);
         ck_assert_uint_eq(back[size], 77);
         must(mp_result_free(result));
         free(arg);
@@ -163,8 +165,7 @@ START_TEST(failure_has_code_and_text)
                    "no such file: /nowhere");
     expect_failure(pool, fail_as_told, -EACCES, -EACCES,
                    "no such file: /nowhere");
-    expect_failure(pool, fail_without_text, 0, -ENOSPC,
-                   mp_strerror(-ENOSPC));
+    expect_failure(pool, fail_without_text, 0, -ENOSPC, mp_strerror(-ENOSPC));
     /* A function that is content in the end has not failed. */
     must(mp_pool_apply(pool, fail_as_told, &positive, sizeof(positive),
                        &result));
@@ -227,9 +228,9 @@ START_TEST(interrupted_apply_gives_the_result)
     mp_result *result = NULL;
     struct interruption *interruption = interrupt_me();
 
-    ck_assert_int_eq(mp_pool_apply(pool, wait_at_gate, &gate, sizeof(gate),
-                                   &result),
-                     -EINTR);
+    ck_assert_int_eq(
+        mp_pool_apply(pool, wait_at_gate, &gate, sizeof(gate), &result),
+        -EINTR);
     interrupt_end(interruption);
     gate_let_go(gate);
     ck_assert_int_eq(end_of(result), 0);
@@ -295,9 +296,9 @@ START_TEST(each_of_many_runs_once)
     for (int i = TASKS - 1; i >= 0; i--) {
         mp__a32 *back;
 
-        ck_assert_int_eq(mp_result_get(results[i], &back, sizeof(back),
-                                       MP_FOREVER),
-                         sizeof(back));
+        ck_assert_int_eq(
+            mp_result_get(results[i], &back, sizeof(back), MP_FOREVER),
+            sizeof(back));
         ck_assert_ptr_eq(back, &runs[i]);
         must(mp_result_free(results[i]));
     }
@@ -434,8 +435,8 @@ START_TEST(bad_arguments_einval)
 
     ck_assert_int_eq(mp_pool_apply(pool, NULL, NULL, 0, &result), -EINVAL);
     expect_text("function is NULL");
-    ck_assert_int_eq(
-        mp_pool_apply_async(pool, NULL, NULL, 0, NULL, &result), -EINVAL);
+    ck_assert_int_eq(mp_pool_apply_async(pool, NULL, NULL, 0, NULL, &result),
+                     -EINVAL);
     ck_assert_int_eq(mp_pool_apply(pool, echo, NULL, 1, &result), -EINVAL);
     expect_text("arg is NULL");
     ck_assert_int_eq(
@@ -469,14 +470,41 @@ START_TEST(only_the_running_task_is_a_task)
     mp_result *first, *second;
 
     must(mp_pool_apply(pool, echo, NULL, 0, &first));
-    must(mp_pool_apply(pool, abuse_other_task, &first, sizeof(first),
-                       &second));
+    must(
+        mp_pool_apply(pool, abuse_other_task, &first, sizeof(first), &second));
     ck_assert_msg(mp_result_successful(second) == 1, "%s",
                   mp_result_error(second));
-    ck_assert_int_eq(mp_task_return((mp_task *)(void *)first, "x", 1),
-                     -EBADF);
+    ck_assert_int_eq(mp_task_return((mp_task *)(void *)first, "x", 1), -EBADF);
     must(mp_result_free(first));
     must(mp_result_free(second));
+    end_pool(pool);
+}
+END_TEST
+
+static int
+fork_and_return(mp_task *task)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) /* and returns, like a careless program */
+        return mp_task_fail(task, "the child's");
+    while (waitpid(pid, NULL, 0) < 0)
+        ;
+    return mp_task_return(task, "parent", 7);
+}
+
+START_TEST(forked_child_of_a_task_is_no_worker)
+{
+    mp_pool *pool = pool_of(1);
+    mp_result *result;
+    char text[8];
+
+    for (int i = 0; i < 10; i++) {
+        must(mp_pool_apply(pool, fork_and_return, NULL, 0, &result));
+        ck_assert_int_eq(mp_result_get(result, text, sizeof(text), MP_NOW), 7);
+        ck_assert_str_eq(text, "parent");
+        must(mp_result_free(result));
+    }
     end_pool(pool);
 }
 END_TEST
@@ -515,8 +543,8 @@ START_TEST(G32_any_process_may_submit_and_wait)
     errand.pool = pool_of(1);
     must(mp_pool_apply_async(errand.pool, echo, "hello", 6, NULL,
                              &errand.result));
-    must(mp_process_start(&process, submit_from_child, &errand,
-                          sizeof(errand), NULL));
+    must(mp_process_start(&process, submit_from_child, &errand, sizeof(errand),
+                          NULL));
     must(mp_process_join(process, MP_FOREVER));
     must(mp_process_exitcode(process, &code));
     ck_assert_int_eq(code, 0);
@@ -652,6 +680,7 @@ main(void)
     tcase_add_test(cancel, foreign_results_ebadf);
     tcase_add_test(cancel, bad_arguments_einval);
     tcase_add_test(cancel, only_the_running_task_is_a_task);
+    tcase_add_test(others, forked_child_of_a_task_is_no_worker);
     tcase_add_loop_test(others, G32_any_process_may_submit_and_wait, MP_FORK,
                         MP_FORKSERVER + 1);
     tcase_add_loop_test(others, G32_tasks_may_submit, MP_FORK,

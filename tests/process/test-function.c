@@ -133,7 +133,7 @@ copy_file(const char *from, const char *to)
 
 START_TEST(function_of_a_module_that_is_gone_or_another_build)
 {
-    char directory[] = "/tmp/mproc-test-XXXXXX";
+    char directory[] = P_tmpdir "/mproc-test-XXXXXX";
     char path[64];
     mp_target target;
     mp_process *p;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char root[] = "/tmp/mproc-test-XXXXXX";
+static char root[] = P_tmpdir "/mproc-test-XXXXXX";
 
 static void
 make_root(void)

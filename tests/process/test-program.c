@@ -73,7 +73,7 @@ END_TEST
 
 START_TEST(program_whose_file_was_deleted)
 {
-    char path[] = "/tmp/mproc-test-XXXXXX";
+    char path[] = P_tmpdir "/mproc-test-XXXXXX";
     const char *original = setting(programs[_i]);
     int in = open(original, O_RDONLY | O_CLOEXEC);
     int out = mkstemp(path);

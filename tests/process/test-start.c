@@ -653,7 +653,7 @@ END_TEST
 
 START_TEST(start_output_is_not_written_twice)
 {
-    char path[] = "/tmp/mproc-test-XXXXXX";
+    char path[] = P_tmpdir "/mproc-test-XXXXXX";
     int fd = mkstemp(path);
     int old = dup(1);
     int zero = 0;

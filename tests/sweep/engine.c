@@ -276,17 +276,22 @@ fall_asleep(void)
     sweep_check(event == TRACE_ASLEEP, "the victim should sleep here");
 }
 
-/* The victim stands at the point: the others come, and it goes on. */
 static enum trace_event
-meet(void)
+run_to_end(void)
 {
-    enum trace_event event;
+    enum trace_event event = trace_finish(&trace);
 
-    come_beside();
-    event = trace_finish(&trace);
-    if (event == TRACE_ASLEEP)
-        event = wake_victim();
-    return event;
+    return event == TRACE_ASLEEP ? wake_victim() : event;
+}
+
+/* What is not recorded, and has nothing to be looked for on the way, need not
+ * be stepped. */
+static int
+may_run(void)
+{
+    const struct sweep_scenario *s = sweep.scenario;
+
+    return warming_up && !s->due && !s->adopt && trace.breakpoints;
 }
 
 /* One kill point. Returns 0 if the victim was at its end before it. */
@@ -304,14 +309,16 @@ run_point(uint32_t point, int asleep, int with_jumps)
         have_earlier_victim();
     event = start_victim();
     if (event == TRACE_HALTED)
-        event = advance(point);
+        event = may_run() ? run_to_end() : advance(point);
     early = event == TRACE_AT_END && point < path.length;
     if (recording)
         sweep.point = path.length;
     if (asleep && event == TRACE_HALTED)
         fall_asleep();
-    else if (sweep.scenario->meet && event == TRACE_HALTED)
-        event = meet();
+    else if (sweep.scenario->meet && event == TRACE_HALTED) {
+        come_beside();
+        event = run_to_end();
+    }
     check_event(event);
     trace_kill(&trace);
     sweep.killed = 1;

@@ -372,22 +372,59 @@ let_all_go(void)
     }
 }
 
+static int
+are_in_a_row(const size_t *granules, int n)
+{
+    int i;
+
+    for (i = 0; i + 1 < n; i++) {
+        if (held[i + 1] != held[i] + granules[i] * MP__GRANULE)
+            return 0;
+    }
+    return 1;
+}
+
+/* Holds blocks that lie one behind the other. Holes elsewhere may be filled
+ * first: what comes to lie apart is put aside until there is a row. */
+static void
+hold_row(const size_t *granules, int n)
+{
+    void *aside = NULL, *next;
+    int i, tries;
+
+    for (tries = 0; tries < 50; tries++) {
+        for (i = 0; i < n; i++)
+            hold(i, granules[i]);
+        if (are_in_a_row(granules, n))
+            break;
+        for (i = 0; i < n; i++) {
+            *(void **)(void *)held[i] = aside;
+            aside = held[i];
+        }
+    }
+    sweep_check(tries < 50, "there is no row of free extents");
+    for (; aside; aside = next) {
+        next = *(void **)aside;
+        mp_free(aside);
+    }
+}
+
 /* Held, free (3 granules), held: the victim's two are split off the three. */
 static void
 make_gap_to_split(void)
 {
-    hold(0, 2);
-    hold(1, 3);
-    hold(2, 2);
+    static const size_t row[] = {2, 3, 2};
+
+    hold_row(row, 3);
     let_go(1);
 }
 
 static void
 make_gap_that_fits(void)
 {
-    hold(0, 2);
-    hold(1, 2);
-    hold(2, 2);
+    static const size_t row[] = {2, 2, 2};
+
+    hold_row(row, 3);
     let_go(1);
 }
 
@@ -395,11 +432,9 @@ make_gap_that_fits(void)
 static void
 make_islands(void)
 {
-    hold(0, 2);
-    hold(1, 3);
-    hold(2, 2);
-    hold(3, 3);
-    hold(4, 2);
+    static const size_t row[] = {2, 3, 2, 3, 2};
+
+    hold_row(row, 5);
     note(OWN, held[2]);
     held[2] = NULL;
     let_go(1);

@@ -247,11 +247,13 @@ check_submitted(void)
     use_and_end_pool();
 }
 
+/* What a worker was about to hand over or to free is lost with it: of a task
+ * the cell and a block, of a map the cell and three. */
 const struct sweep_scenario sweep_pool[] = {
     {"pool.worker-tasks", make_pool_with_tasks, .check = check_tasks,
      .adopt = 1, .teardown = free_work, .may_lose = 2},
     {"pool.worker-map", make_pool_with_map, .check = check_map, .adopt = 1,
-     .teardown = free_work, .may_lose = 2},
+     .teardown = free_work, .may_lose = 4, .stride = 3},
     {"pool.submit", make_idle_pool, enter_library, victim_submits,
      .check = check_submitted, .teardown = free_work, .may_lose = 4},
     {0},

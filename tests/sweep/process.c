@@ -130,7 +130,9 @@ finish(mp_process *p, int is_ours)
         return;
     r = mp_process_exitcode(p, &code);
     sweep_check((r == 0 && code == CODE) || (!is_ours && r == -ENODATA),
-                "its exit code is %d (%s)", code, mp_strerror(r));
+                "its exit code is %d (%s); process %d is %s", code,
+                mp_strerror(r), (int)mp_process_pid(p),
+                is_zombie(mp_process_pid(p)) ? "gone" : "still there");
     r = mp_process_close(p);
     sweep_check(r == 0, "close: %s", mp_strerror(r));
 }
