@@ -21,10 +21,10 @@ MP__BEGIN
 
 /* Gives `size` bytes of zeroed memory of the family, aligned to 64 bytes if
  * `size` is a multiple of 64 or above 256, else to 16. The caller frees it by
- * mp_free(). Size 0 gives a block that may only be freed. Memory is committed before it is handed out:
- * where the machine has no more, or the family's address space is used up,
- * the result is NULL (mp_last_error() tells which) and never a bus error
- * later on. */
+ * mp_free(). Size 0 gives a block that may only be freed. Memory is committed
+ * before it is handed out: where the machine has no more, or the family's
+ * address space is used up, the result is NULL (mp_last_error() tells which)
+ * and never a bus error later on. */
 MP_API void *mp_alloc(size_t size);
 
 /* Changes the size of a block, moving it if need be; bytes beyond the old

@@ -7,8 +7,15 @@
  *
  * Process death. A worker that dies, at whichever instruction, fails only the
  * task it was running: that task's result is -ESRCH, and its error text says
- * which worker died of what. The worker is replaced by whoever is in a call
- * on the pool. All other tasks run once.
+ * which worker died of what. The worker is replaced by whoever is in a call on
+ * the pool. All other tasks run once. A pool whose workers keep dying without
+ * doing anything is broken: its tasks, and later calls, fail with -ESRCH and a
+ * text that says why. Results outlive who submitted them, until they are
+ * freed.
+ *
+ * A task may submit to its own pool, but while it waits for the result its
+ * worker runs nothing else: as many such tasks as there are workers wait for
+ * ever.
  *
  * Any process of the family may submit to a pool and wait for results, tasks
  * included. Functions are thread-safe; none may be called in a signal
@@ -53,12 +60,12 @@ MP_API int mp_pool_create(mp_pool **ret_pool, int workers,
  * and back). `out` may be NULL when out_size is 0. Results are zeroed
  * before, unless `out` lies in the family's memory. Waits for all.
  *
- * f fails its item by a negative result. Returns 0, or the code of the
- * failed item with the lowest index: mp_last_error() tells which one, and
- * why. The other items have been done all the same; an item whose worker
- * died counts as failed with -ESRCH. -ESHUTDOWN: the pool is closed.
- * -ECANCELED: terminated meanwhile. -EINTR: a signal handler ran; the map is
- * abandoned, its items that have not begun do not begin. */
+ * f fails its item by a negative result. Returns 0, or the code of the failed
+ * item with the lowest index: mp_last_error() tells which one, and why. The
+ * other items have been done all the same; an item whose worker died counts as
+ * failed with -ESRCH. -ESRCH also when the pool is broken. -ESHUTDOWN: the
+ * pool is closed. -ECANCELED: terminated meanwhile. -EINTR: a signal handler
+ * ran; the map is abandoned, its items that have not begun do not begin. */
 typedef int (*mp_map_fn)(const void *item, void *result, void *ctx);
 
 typedef struct mp_map_attr {
@@ -91,8 +98,9 @@ typedef struct mp_task_attr {
  * the caller until mp_result_free(); ret_result NULL: nobody asks for it.
  * mp_pool_apply() waits for the task to end, and fails only when the task
  * could not be run; how the task itself ended, its result tells. Errors:
- * -EINVAL, -ENOMEM, -ESHUTDOWN (closed), -ECANCELED (terminated), for apply
- * -EINTR (the result is written then, and may be waited for again). */
+ * -EINVAL, -ENOMEM, -ESHUTDOWN (closed), -ECANCELED (terminated), -ESRCH
+ * (broken), for apply -EINTR (the result is written then, and may be waited
+ * for again). */
 MP_API int mp_pool_apply(mp_pool *pool, mp_task_fn f, const void *arg,
                          size_t size, mp_result **ret_result);
 MP_API int mp_pool_apply_async(mp_pool *pool, mp_task_fn f, const void *arg,
@@ -125,7 +133,8 @@ MP_API int mp_result_successful(mp_result *result);
 /* Waits for the task, copies its result into `buf` and returns the result's
  * size; may be called again. A task that failed: its code, -ESRCH if its
  * worker died, -ECANCELED if it was cancelled, with the text in
- * mp_last_error(). -EMSGSIZE: `cap` is too small. Else as mp_result_wait(). */
+ * mp_last_error(). -EMSGSIZE: `cap` is too small. -EINVAL: `buf` is NULL. Else
+ * as mp_result_wait(). */
 MP_API ssize_t mp_result_get(mp_result *result, void *buf, size_t cap,
                              mp_time deadline);
 

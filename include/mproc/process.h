@@ -7,11 +7,11 @@
  * closed, or never was one, gives -EBADF.
  *
  * The family ends with its root: however the root ends, also by SIGKILL, all
- * others are killed by the kernel at once. When a process that started
- * others leaves by exit(), by returning from main or from its target, its
- * daemonic children are terminated and the others are joined first, as in
- * Python (detached ones are not; daemons that do not end within a second of
- * that are killed); this is the one atexit handler of the library, put in place by the
+ * others are killed by the kernel at once. When a process that started others
+ * leaves by exit(), by returning from main or from its target, its daemonic
+ * children are terminated and the others are joined first, as in Python
+ * (detached ones are not; daemons that do not end within a second of that are
+ * killed); this is the one atexit handler of the library, put in place by the
  * first start.
  *
  * Functions are thread-safe unless said otherwise, and none may be called in
@@ -86,9 +86,9 @@ typedef struct mp_process_attr {
  *
  * The handle belongs to the caller until mp_process_close(). Errors: -EINVAL
  * (which argument: mp_last_error()), -ENOENT (.cwd, or a library that cannot
- * be loaded in the child), -EAGAIN or -ENOMEM (limits of processes or
- * memory), -EADDRNOTAVAIL (the family's memory cannot be mapped in the child,
- * or not at its address), -ESRCH (the child died before its target), -EPERM (called by a
+ * be loaded in the child), -EAGAIN or -ENOMEM (limits of processes or memory),
+ * -EADDRNOTAVAIL (the family's memory cannot be mapped in the child, or not at
+ * its address), -ESRCH (the child died before its target), -EPERM (called by a
  * static initialiser of a spawned child). In SPAWN and FORKSERVER, what only
  * the child can find out (.cwd, .nice, .rlimit) is reported by this call as
  * well. Blocks for as long as the system takes to make the process. */

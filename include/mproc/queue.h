@@ -78,7 +78,8 @@ MP_API int mp_queue_full(mp_queue *queue);
 
 /* No message may be put any more, by anybody: waiting and later puts return
  * -ESHUTDOWN, gets return what is left and then -ESHUTDOWN. Closing again is
- * allowed. */
+ * allowed. Should the closing process be killed in here, sleepers may take up
+ * to a second to notice. */
 MP_API int mp_queue_close(mp_queue *queue);
 
 MP__END

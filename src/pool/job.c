@@ -175,9 +175,13 @@ repair_job(struct mp__mutex *mutex)
     for (uint32_t i = 0; i < job->pool->count; i++) {
         struct mp__worker *w = &job->pool->workers[i];
 
+#ifndef MP__MUTATION_RANGE_NOT_VOID
         if (mp__load(&w->job) == job &&
             mp__load(&w->from) == mp__load(&job->cursor))
             mp__store(&w->at, mp__load(&w->to));
+#else
+        (void)w;
+#endif
     }
 }
 

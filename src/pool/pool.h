@@ -86,9 +86,9 @@ struct mp_pool {
     /* For those who submit. */
     MP__ALIGNED(MP__LINE) mp__a64 submitted;
 
-    MP__ALIGNED(MP__LINE)
-    struct mp__mutex mutex; /* never while anything is
-                                                     allocated or started */
+    /* For who looks after the workers. The mutex is never held while anything
+     * is allocated or started. */
+    MP__ALIGNED(MP__LINE) struct mp__mutex mutex;
     struct mp__bell bell;
     mp__a32 changes;        /* rung when a post has been looked after */
     mp__a32 deaths;         /* in a row, without anything having ended */

@@ -157,9 +157,13 @@ call_function(mp_task *task)
 void
 mp__task_run(mp_task *task, struct mp__worker *w, uint32_t post)
 {
-    int mine = begin_task(task, post);
+    int mine;
     int r;
 
+#ifdef MP__MUTATION_BEGUN_EARLY
+    mp__store(&w->begun, mp__load_relaxed(&w->claim.sequence));
+#endif
+    mine = begin_task(task, post);
     /* release: after the store of RUNNING, see the head of this file */
     mp__store_release(&w->begun, mp__load_relaxed(&w->claim.sequence));
     if (!mine) {

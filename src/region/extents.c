@@ -143,8 +143,8 @@ clear_inside(uint32_t granule, uint32_t length)
 {
     uint32_t end = granule + length;
 
-    if (end > extents()->tabled)
-        end = extents()->tabled;
+    if (end > mp__load_relaxed(&extents()->tabled))
+        end = mp__load_relaxed(&extents()->tabled);
     for (uint32_t g = granule + 1; g < end; g++)
         mp__store_relaxed(&mp__extent_table()[g], 0);
 }
@@ -191,7 +191,7 @@ table_reach(uint32_t end)
 {
     struct mp__extents *x = extents();
     struct mp__region *region = mp__region();
-    uint32_t from = x->tabled, n;
+    uint32_t from = mp__load_relaxed(&x->tabled), n;
 
     if (end <= from)
         return 0;
@@ -204,7 +204,8 @@ table_reach(uint32_t end)
                          region->links_at + from * sizeof(struct mp__link),
                          n * sizeof(struct mp__link)) < 0)
         return -ENOMEM;
-    x->tabled = from + n;
+    /* release: who may look at the words from here on finds them there */
+    mp__store_release(&x->tabled, from + n);
     return 0;
 }
 
@@ -548,7 +549,7 @@ mp__extent_entry(const void *p)
     uint32_t granule = granule_of(p);
 
     if (!mp__region_contains(p, 1) || granule < extents()->first ||
-        granule >= extents()->tabled)
+        granule >= mp__load_acquire(&extents()->tabled))
         return 0;
     return mp__load_acquire(&mp__extent_table()[granule]);
 }

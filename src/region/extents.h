@@ -42,7 +42,7 @@ struct mp__extents {
     uint32_t intent; /* granule of an extent being taken or freed; 0: none */
     uint32_t intent_part; /* in whose hand it is */
     uint32_t first, end;  /* granules that may be handed out */
-    uint32_t tabled;      /* granules whose table entries are committed */
+    mp__a32 tabled;       /* granules whose table entries are committed */
     uint32_t lists[MP__EXTENT_LISTS]; /* free extents by log2 of length */
     uint64_t warm; /* bytes of free extents that are backed */
     uint64_t used; /* bytes of used extents */

@@ -133,7 +133,7 @@ life_is_over(struct mp__participant *part)
 {
     /* Without robust lists the kernel marks nothing. */
     if (mp__view.tier == MP__TIER_NO_ROBUST)
-        return !thread_exists(part->tid);
+        return !thread_exists(mp__load_relaxed(&part->tid));
     return mp__load(mp__participant_word(part)) !=
            mp__participant_word_alive(part);
 }
@@ -160,8 +160,8 @@ begin_life(struct mp__participant *part, uint32_t tid)
         init_life(part);
     if (pthread_mutex_lock(&part->life) == EOWNERDEAD)
         pthread_mutex_consistent(&part->life);
-    part->pid = (uint32_t)getpid();
-    part->tid = tid;
+    mp__store_relaxed(&part->pid, (uint32_t)getpid());
+    mp__store_relaxed(&part->tid, tid);
     atomic_fetch_or(mp__participant_word(part), FUTEX_WAITERS);
 }
 
@@ -353,7 +353,8 @@ empty_hand(uint32_t index, enum mp__hand hand)
     uintptr_t mutex = mp__load(&part->hand_mutex[hand]);
 
     if (mutex)
-        mp__mutex_settle((struct mp__mutex *)mutex, part->tid);
+        mp__mutex_settle((struct mp__mutex *)mutex,
+                         mp__load_relaxed(&part->tid));
     mp__store(&part->hand_mutex[hand], 0);
     mp__heap_settle((void *)(uintptr_t)mp__load(&part->hand[hand]));
     mp__heap_reclaim((void *)(uintptr_t)mp__load(&part->hand[hand]), index,

@@ -36,7 +36,7 @@ struct mp__participant {
                                      repairs a mutex that it died with */
     mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
                                       passed on; 0: none */
-    uint32_t pid, tid;
+    mp__a32 pid, tid;
     uint32_t initialised; /* the life mutex is */
 } MP__ALIGNED(MP__LINE);
 
@@ -71,7 +71,7 @@ mp__a32 *mp__participant_word(struct mp__participant *part);
 static inline uint32_t
 mp__participant_word_alive(const struct mp__participant *part)
 {
-    return part->tid | 0x80000000u;
+    return mp__load_relaxed(&part->tid) | 0x80000000u;
 }
 
 /* Participants by index; up to mp__participants_high() have ever been used. */

@@ -290,8 +290,8 @@ interrupt_all(struct stage *stage, struct kin *kin)
 {
     kin_await_sleep(kin);
     for (int i = kin->n; i-- > 0;) {
-        kin_signal(kin, i, SIGUSR1);
-        wait_until(mp__load(&stage->woken) == (uint32_t)(kin->n - i), 20);
+        kin_interrupt(kin, i, SIGUSR1);
+        ck_assert_uint_eq(mp__load(&stage->woken), (uint32_t)(kin->n - i));
     }
     kin_end(kin);
     mp__store(&stage->woken, 0);

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 long
@@ -115,6 +117,19 @@ await_workers(mp_pool *pool, int count, pid_t *pids)
         must(mp_result_free(results[i]));
     }
     gate_close(gate);
+}
+
+int
+pool_main(Suite *suite)
+{
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+    if (fd < 0 && errno == ENOSYS) {
+        puts("1..0 # SKIP no pidfds");
+        return 77;
+    }
+    close(fd);
+    return mp_test_main(suite);
 }
 
 /* ---- Gates ---- */

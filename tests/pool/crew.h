@@ -19,6 +19,10 @@ void mp_test_text(const char *text, const char *part);
  * library then keeps for good is no leak. */
 TCase *pool_case(Suite *suite, const char *name, double seconds);
 
+/* main of a program: all is skipped where the system has no pidfds, and so no
+ * processes can be started (valgrind 3.19). */
+int pool_main(Suite *suite);
+
 /* For loop tests over MP_FORK, MP_SPAWN, MP_FORKSERVER: makes it the default
  * method. What the library keeps for it (the forkserver) is started. */
 void use_method(int method);

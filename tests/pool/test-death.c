@@ -551,5 +551,5 @@ main(void)
     tcase_add_loop_test(start, one_failed_initializer_does_not_break_it, from,
                         to);
     tcase_add_test(start, broken_while_a_map_waits);
-    return mp_test_main(suite);
+    return pool_main(suite);
 }

@@ -74,15 +74,16 @@ END_TEST
 START_TEST(map_leaves_no_memory)
 {
     mp_pool *pool = pool_of(3);
+    pid_t pids[3];
     uint64_t before;
 
     map_squares(pool, 1000, 0, 0);
-    must(mp_pool_apply(pool, echo, NULL, 0, NULL));
+    await_workers(pool, 3, pids); /* all are out of the map */
     before = heap_use();
     for (int i = 0; i < 20; i++)
         map_squares(pool, 1000, i & 1, i & 2);
-    /* The last worker may still be on its way out of the last map. */
-    wait_until(heap_use() == before, 10);
+    await_workers(pool, 3, pids);
+    ck_assert_uint_eq(heap_use(), before);
     end_pool(pool);
 }
 END_TEST
@@ -462,5 +463,5 @@ main(void)
     tcase_add_test(end, killed_callers_map_is_abandoned);
     tcase_add_test(several, several_maps_at_once);
     tcase_add_test(several, map_within_a_task);
-    return mp_test_main(suite);
+    return pool_main(suite);
 }

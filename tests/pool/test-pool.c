@@ -512,5 +512,5 @@ main(void)
                         MP_FORKSERVER + 1);
     tcase_add_loop_test(owner, G34_workers_ignore_sigint, MP_FORK,
                         MP_FORKSERVER + 1);
-    return mp_test_main(suite);
+    return pool_main(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A storm: tasks and maps from several processes, while workers are killed at
- * random moments, and with them one of the submitters. Every task and every item must be accounted for: done
- * exactly once, or failed by a death. */
+ * random moments, and with them one of the submitters. Every task and every
+ * item must be accounted for: done exactly once, or failed by a death. */
 #include "pool/crew.h"
 
 #include <errno.h>
@@ -260,5 +260,5 @@ main(void)
 
     tcase_add_loop_test(storm, every_task_and_item_is_accounted_for, MP_FORK,
                         MP_FORKSERVER + 1);
-    return mp_test_main(suite);
+    return pool_main(suite);
 }

@@ -72,6 +72,7 @@ run_peer(void *arg)
     must(mp__enter());
     mp__store(&kin->begun[peer.i], (uint32_t)syscall(SYS_gettid));
     kin->results[peer.i] = kin->fn(kin->arg, peer.i);
+    mp__store(&kin->ended[peer.i], 1);
     return kin->results[peer.i] == 0 ? 0 : 1;
 }
 
@@ -145,6 +146,17 @@ kin_signal(struct kin *kin, int i, int sig)
         ck_assert_int_eq(kill(kin->pids[i], sig), 0);
     else
         ck_assert_int_eq(pthread_kill(kin->threads[i], sig), 0);
+}
+
+void
+kin_interrupt(struct kin *kin, int i, int sig)
+{
+    int64_t until = mp_test_deadline(20);
+
+    do
+        kin_signal(kin, i, sig);
+    while (mp_test_poll(until) && !mp__load(&kin->ended[i]));
+    ck_assert_uint_eq(mp__load(&kin->ended[i]), 1);
 }
 
 void

@@ -52,6 +52,7 @@ struct kin {
     kin_fn *fn;
     void *arg;
     mp__a32 begun[KIN_MOST]; /* the thread's id, from then on */
+    mp__a32 ended[KIN_MOST]; /* its function has returned */
     int results[KIN_MOST];
     pid_t pids[KIN_MOST]; /* 0: gone already */
     pthread_t threads[KIN_MOST];
@@ -69,6 +70,10 @@ void kin_kill(struct kin *kin, int i);
 
 /* Sends a signal to number `i`. */
 void kin_signal(struct kin *kin, int i, int sig);
+
+/* Sends it again and again until number `i` is through: a signal may come when
+ * it just does not sleep. */
+void kin_interrupt(struct kin *kin, int i, int sig);
 
 /* Waits for the end of number `i`, or of all that are left, which must have
  * returned 0; the second frees `kin`. */

@@ -208,9 +208,8 @@ START_TEST(mutex_sleeper_is_interrupted)
     mp__mutex_lock(&stage->mutex);
     kin = kin_start((enum kin_how)_i, 2, lock_until, stage);
     kin_await_sleep(kin);
-    kin_signal(kin, 0, SIGUSR1);
-    kin_end_of(kin, 0);
-    kin_signal(kin, 1, SIGUSR1);
+    kin_interrupt(kin, 0, SIGUSR1);
+    kin_interrupt(kin, 1, SIGUSR1);
     kin_end(kin);
     mp__mutex_unlock(&stage->mutex);
     end_stage(stage);
