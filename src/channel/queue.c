@@ -4,7 +4,6 @@
  * Putting is in queue_put.c, getting in queue_get.c, waiting in queue_wait.c;
  * ring.h tells how it lies in memory. What a death leaves behind is repaired by
  * the next who takes the mutex of that side. */
-#define _GNU_SOURCE
 #include "channel/queue.h"
 
 #include "base/attr.h"

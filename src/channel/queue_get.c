@@ -7,7 +7,6 @@
  * reference passes into the consumer's hand with the commit, and is copied out
  * and freed after the mutex was released; a segment that is left behind goes
  * the same way. */
-#define _GNU_SOURCE
 #include "base/error.h"
 #include "channel/ring.h"
 #include "os/clock.h"

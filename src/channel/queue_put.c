@@ -11,7 +11,6 @@
  * tells: repair compares it with the tail that the producer had noted, and
  * empties the hand if the commit was done. If not, the reaper frees what is in
  * the hand. */
-#define _GNU_SOURCE
 #include "base/error.h"
 #include "channel/ring.h"
 #include "os/clock.h"

@@ -19,7 +19,6 @@
  *
  * Spinning pays while the other side runs on another processor, and costs it
  * time when it does not: each side remembers how long it has paid lately. */
-#define _GNU_SOURCE
 #include "channel/ring.h"
 #include "os/clock.h"
 

@@ -16,7 +16,6 @@
  * safely. A waiter that dies asleep is never subtracted: the count may belong
  * to another object in the same cell by then. It costs one idle system call
  * to each later ring of that object. */
-#define _GNU_SOURCE
 #include "region/bell.h"
 
 #include "os/clock.h"

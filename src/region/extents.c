@@ -23,7 +23,6 @@
  * freed extent keeps its pages up to a bound, because committing fresh ones
  * costs more than clearing old ones; free extents with and without pages stay
  * apart, unless only both together are large enough. */
-#define _GNU_SOURCE
 #include "region/extents.h"
 
 #include "base/error.h"

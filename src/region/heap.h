@@ -27,7 +27,6 @@ enum mp__slab {
     MP__SLAB_QUEUE,
     MP__SLAB_PROCESS,
     MP__SLAB_POOL,
-    MP__SLAB_WORKER, /* pool/: a worker's cell */
     MP__SLAB_TASK,
     MP__SLAB_JOB, /* pool/: a map */
     MP__SLABS,

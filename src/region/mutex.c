@@ -19,7 +19,6 @@
  * After the wake-up of a sleeper that then dies, or gives up because its time
  * is over, the flag still stands, and whoever holds the mutex wakes the next.
  */
-#define _GNU_SOURCE
 #include "region/mutex.h"
 
 #include "os/clock.h"

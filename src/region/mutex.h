@@ -18,7 +18,6 @@ enum mp__mutex_kind {
     MP__MUTEX_BIN,
     MP__MUTEX_QUEUE_TAIL,
     MP__MUTEX_QUEUE_HEAD,
-    MP__MUTEX_PROCESS,
     MP__MUTEX_POOL,
     MP__MUTEX_JOB,
     MP__MUTEX_KINDS,

@@ -16,7 +16,6 @@
  *
  * fork: the child has the memory of the parent's registration but is no owner
  * of its life mutex. A page that the kernel wipes in children tells. */
-#define _GNU_SOURCE
 #include "region/participant.h"
 
 #include "base/error.h"

@@ -7,7 +7,6 @@
  * FUTEX_WAITERS; is a sleeper of that word woken? One thread sleeps, another
  * makes sure that it does (moving a sleeper from one word to a second tells
  * that there was one) and ends with the second word pending. */
-#define _GNU_SOURCE
 #include "region/probe.h"
 
 #include "os/clock.h"

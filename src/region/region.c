@@ -8,7 +8,6 @@
  * the mapping, and an executed program gets the descriptor.
  *
  * Opening happens once per process, by whichever thread comes first. */
-#define _GNU_SOURCE
 #include "region/region.h"
 
 #include "base/error.h"

@@ -452,7 +452,7 @@ START_TEST(queue_closed_gives_what_is_left)
     char c;
 
     for (int i = 0; i < 3; i++)
-        must(mp_queue_put(queue, "abc" + i, 1, MP_NOW));
+        must(mp_queue_put(queue, &"abc"[i], 1, MP_NOW));
     for (int i = 0; i < 3; i++) {
         must(mp_queue_close(queue)); /* again is allowed */
         ck_assert_int_eq(mp_queue_put(queue, "x", 1, MP_FOREVER), -ESHUTDOWN);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -93,18 +94,6 @@ START_TEST(region_opens_once)
     must(mp__region_open());
     ck_assert_ptr_eq(mp__view.base, base);
     ck_assert_int_eq(mp_test_fds(), fds);
-}
-END_TEST
-
-START_TEST(region_attach_refuses_what_is_no_region)
-{
-    int pipes[2];
-
-    /* In a process that has a region there is nothing to attach. */
-    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
-    ck_assert_int_eq(mp__region_attach(pipes[0]), 0);
-    close(pipes[0]);
-    close(pipes[1]);
 }
 END_TEST
 
@@ -399,6 +388,121 @@ START_TEST(region_made_after_fork_is_not_shared)
 }
 END_TEST
 
+/* ---- Attaching, as a program does that a member of the family executes ---- */
+
+struct founder {
+    mp__a32 ready;
+    int fd;
+    char *base;
+    uint64_t *number;
+};
+
+static int
+found_family(void *arg)
+{
+    struct founder *founder = arg;
+
+    founder->number = mp_new(uint64_t);
+    *founder->number = 4711;
+    founder->fd = mp__view.fd;
+    founder->base = mp__view.base;
+    mp__store(&founder->ready, 1);
+    for (;;)
+        pause();
+    return 0;
+}
+
+/* Another process that has a region; its descriptor, opened here. */
+static int
+fd_of_family(struct founder **ret_founder, pid_t *ret_pid)
+{
+    struct founder *founder =
+        mmap(NULL, sizeof(*founder), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char path[64];
+    int fd;
+
+    ck_assert_ptr_ne(founder, MAP_FAILED);
+    *ret_pid = child(found_family, founder);
+    wait_until(mp__load(&founder->ready), 20);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)*ret_pid, founder->fd);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    *ret_founder = founder;
+    return fd;
+}
+
+START_TEST(region_attached_is_the_same_one)
+{
+    struct founder *founder;
+    pid_t pid;
+    int fd;
+
+    leave_without_region();
+    fd = fd_of_family(&founder, &pid);
+    must(mp__region_attach(fd));
+    must(mp__enter());
+    ck_assert_int_eq(mp__view.fd, fd);
+    ck_assert_ptr_eq(mp__view.base, founder->base);
+    ck_assert_uint_eq(*founder->number, 4711);
+    ck_assert_uint_eq(mp__participants_high(), 2);
+    kill_and_reap(pid);
+    ck_assert_uint_eq(*founder->number, 4711); /* it outlives the founder */
+    must(mp_free(founder->number));
+    ck_assert_uint_eq(heap_use(), 0);
+}
+END_TEST
+
+START_TEST(region_attached_nowhere_else)
+{
+    struct founder *founder;
+    void *occupied;
+    pid_t pid;
+    int fd;
+
+    leave_without_region();
+    fd = fd_of_family(&founder, &pid);
+    occupied = mmap(founder->base + 10 * MIB, 4096, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    ck_assert_ptr_eq(occupied, founder->base + 10 * MIB);
+    must_fail(mp__region_attach(fd), -EADDRNOTAVAIL, "cannot be mapped");
+    leave_without_region();
+    kill_and_reap(pid);
+}
+END_TEST
+
+/* Nothing, zeroes, and a region of another build. */
+START_TEST(region_attach_refuses_what_is_no_region)
+{
+    struct founder *founder;
+    struct mp__region_identity head;
+    int fd, pipes[2];
+    pid_t pid;
+
+    leave_without_region();
+    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+    must_fail(mp__region_attach(pipes[0]), -EPROTO, "another");
+    must_fail(mp__region_attach(-1), -EPROTO, "another");
+    fd = memfd_create("test", MFD_CLOEXEC);
+    ck_assert_int_eq(ftruncate(fd, 64 * MIB), 0);
+    must_fail(mp__region_attach(fd), -EPROTO, "another");
+    close(fd);
+    fd = fd_of_family(&founder, &pid);
+    ck_assert_int_eq(pread(fd, &head, sizeof(head), 0), sizeof(head));
+    for (int i = 0; i < 3; i++) {
+        struct mp__region_identity other = head;
+
+        other.magic += i == 0;
+        other.abi += i == 1;
+        other.layout += i == 2;
+        ck_assert_int_eq(pwrite(fd, &other, sizeof(other), 0), sizeof(other));
+        must_fail(mp__region_attach(fd), -EPROTO, "another");
+        leave_without_region();
+    }
+    kill_and_reap(pid);
+}
+END_TEST
+
 /* G23: a mount namespace in which /dev/shm has room for one page. */
 static int
 live_with_tiny_shm(void *unused)
@@ -496,7 +600,6 @@ main(void)
     tcase_add_test(tcase, region_roots_are_the_familys);
     tcase_add_test(tcase, G37_region_descriptor_is_close_on_exec);
     tcase_add_test(tcase, region_opens_once);
-    tcase_add_test(tcase, region_attach_refuses_what_is_no_region);
     tcase_add_test(tcase, G22_region_has_no_name_and_leaves_none);
     tcase_add_test(tcase, region_commits_under_a_storm_of_signals);
     tcase_add_test(tcase, region_commit_refuses_more_than_there_is);
@@ -510,6 +613,9 @@ main(void)
     tcase_add_test(tcase, region_without_descriptors_is_an_error);
     tcase_add_test(tcase, region_opened_by_many_threads_at_once);
     tcase_add_test(tcase, region_made_after_fork_is_not_shared);
+    tcase_add_test(tcase, region_attached_is_the_same_one);
+    tcase_add_test(tcase, region_attached_nowhere_else);
+    tcase_add_test(tcase, region_attach_refuses_what_is_no_region);
     tcase_add_test(tcase, G23_region_is_not_bound_by_dev_shm);
     if (mp_test_scale() > 1) /* such tools need all address space there is */
         return mp_test_main(suite);
