@@ -188,18 +188,23 @@ kin_run(enum kin_how how, int n, kin_fn *fn, void *arg)
 
 /* ---- Kernels that do less ---- */
 
+static void
+believe_in(enum mp__tier tier, mp_time slice)
+{
+    must(mp__enter());
+    if (mp__view.tier < tier) /* it cannot be made to do more */
+        mp__view.tier = tier;
+    mp__view.slice = slice;
+}
+
 void
 believe_in_sliced(void)
 {
-    must(mp__enter());
-    mp__view.tier = MP__TIER_SLICED;
-    mp__view.slice = 5000000;
+    believe_in(MP__TIER_SLICED, 5000000);
 }
 
 void
 believe_in_no_waitv(void)
 {
-    must(mp__enter());
-    mp__view.tier = MP__TIER_NO_WAITV;
-    mp__view.slice = 2000000;
+    believe_in(MP__TIER_NO_WAITV, 2000000);
 }
