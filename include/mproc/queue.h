@@ -45,7 +45,8 @@ MP_API int mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr);
 MP_API int mp_queue_destroy(mp_queue *queue);
 
 /* Copies `size` bytes into the queue, waiting until `deadline` while it is
- * full. `data` may be NULL when `size` is 0. On any error nothing was put.
+ * full. `data` may be NULL when `size` is 0; such a message takes no bytes of
+ * max_bytes. On any error nothing was put.
  *
  * -EAGAIN, -ETIMEDOUT: full. -EINTR: a signal handler ran. -ESHUTDOWN: the
  * queue is closed. -EMSGSIZE: larger than max_bytes. -ENOMEM: no memory for

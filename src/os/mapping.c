@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define COMMIT_STEP ((size_t)8 << 20)
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -63,15 +65,24 @@ mp__memfd_map(int fd, size_t size, void *at, void **ret_base)
     return 0;
 }
 
+/* In steps: a signal makes some kernels undo all of the step they are at, and
+ * a timer that ticks faster than they get done would go on for ever. */
 int
 mp__memfd_commit(int fd, size_t offset, size_t size)
 {
-    int r;
+    size_t done = 0;
 
-    do
-        r = fallocate(fd, 0, (off_t)offset, (off_t)size);
-    while (r < 0 && errno == EINTR);
-    return r < 0 ? -ENOMEM : 0;
+    while (done < size) {
+        size_t step = size - done < COMMIT_STEP ? size - done : COMMIT_STEP;
+
+        if (fallocate(fd, 0, (off_t)(offset + done), (off_t)step) == 0) {
+            done += step;
+        } else if (errno != EINTR) {
+            mp__memfd_discard(fd, offset, done);
+            return -ENOMEM;
+        }
+    }
+    return 0;
 }
 
 void

@@ -319,7 +319,8 @@ mp__participant_find(uint64_t id)
     if (generation_of(state) != id >> 32 || what_of(state) != ALIVE ||
         life_is_over(part))
         return NULL;
-    return part;
+    /* The life just looked at may have been the next one's. */
+    return mp__load(&part->state) == state ? part : NULL;
 }
 
 /* ---- The reaper ---- */

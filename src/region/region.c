@@ -25,10 +25,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MIB   ((size_t)1 << 20)
-#define GIB   ((size_t)1 << 30)
-#define LEAST (4 * MIB)
-#define TRIES 16
+#define MIB      ((size_t)1 << 20)
+#define GIB      ((size_t)1 << 30)
+#define LEAST    (4 * MIB)
+#define TRIES    16
+#define VALGRIND (512 * MIB)
 
 #if defined(__SANITIZE_THREAD__)
 #define TSAN 1
@@ -62,11 +63,21 @@ static mp__a32 opener; /* process that is at it */
 
 /* ---- Finding a place ---- */
 
+/* It keeps books on every page of the region, used or not: a terabyte of them
+ * takes minutes, and more memory than there is. */
+static int
+on_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload && strstr(preload, "vgpreload");
+}
+
 static size_t
 wanted_size(void)
 {
     const char *text = getenv("MPROC_REGION_SIZE");
-    size_t size = WANTED;
+    size_t size = on_valgrind() ? VALGRIND : WANTED;
     char *end;
 
     if (text) {
@@ -83,19 +94,6 @@ wanted_size(void)
             size = WANTED * 8;
     }
     return mp__mapping_limit(size) / MP__GRANULE * MP__GRANULE;
-}
-
-/* Whether this system maps at addresses of ours at all: valgrind does not, and
- * would take ages over a large region anywhere else. */
-static int
-places_can_be_chosen(int fd)
-{
-    void *at = (void *)(uintptr_t)SLOTS_FROM, *p;
-
-    if (mp__memfd_map(fd, MP__GRANULE, at, &p) < 0)
-        return 0;
-    munmap(p, MP__GRANULE);
-    return 1;
 }
 
 static int
@@ -127,11 +125,6 @@ make_mapping(size_t size, int *ret_fd, size_t *ret_size, void **ret_base)
         fd = mp__memfd_create("mproc", size);
         if (fd < 0) {
             r = fd;
-            continue;
-        }
-        if (size > 16 * GIB && !places_can_be_chosen(fd)) {
-            close(fd);
-            size = 64 * GIB; /* a quarter of it comes next */
             continue;
         }
         r = map_somewhere(fd, size, ret_base);
