@@ -70,6 +70,8 @@ typedef struct mp_process_attr {
                                bytes of a core file, */
     uint64_t rlimit_cpu;  /*   seconds of processor time, */
     uint64_t rlimit_nofile; /* descriptors */
+    int32_t tree;     /* 1: mp_process_stop() stops its descendants as well */
+    int32_t reserved; /* 0 */
 } mp_process_attr;
 
 /* MP_PROCESS_ATTR(.name = "reader", .daemon = 1): for this call. */
@@ -117,7 +119,11 @@ MP_API int mp_process_terminate(mp_process *process);
 MP_API int mp_process_kill(mp_process *process);
 
 /* Sends SIGTERM, waits up to `grace` seconds, then sends SIGKILL and waits
- * for the end. Returns 0, or -EINTR (call again). */
+ * for the end. Of a process started with .tree the descendants get the same
+ * signals, and their end is waited for too; that is all that it started,
+ * directly or through others, whose line of parents the family still knows (no
+ * handle on it was closed), whatever their .on_parent_death. Returns 0, or
+ * -EINTR (call again). */
 MP_API int mp_process_stop(mp_process *process, double grace);
 
 /* The process id (also after the end); -EBADF. */

@@ -54,6 +54,8 @@ mp__start_check_attributes(mp_process_attr *a)
         a->method = mp_get_start_method();
     if (a->method < MP_FORK || a->method > MP_FORKSERVER)
         return fail(-EINVAL, "method is none of the three");
+    if (a->tree != 0 && a->tree != 1)
+        return fail(-EINVAL, "tree is neither 0 nor 1");
     if (a->daemon != 0 && a->daemon != 1)
         return fail(-EINVAL, "daemon is neither 0 nor 1");
     if (a->on_parent_death < 0 || a->on_parent_death > MP_DEATH_DETACH)

@@ -35,6 +35,7 @@ struct mp_process {
     int32_t method;
     int32_t daemon;
     int32_t on_death;
+    int32_t tree; /* descendants are stopped with it */
     int32_t default_method; /* what the child starts with */
     uint32_t parent_serial;
     pid_t parent_pid; /* the kernel's parent of a spawned child */

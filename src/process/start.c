@@ -86,6 +86,7 @@ new_record(struct mp__start *s, int hidden)
     p->method = s->attr.method;
     p->daemon = s->attr.daemon;
     p->on_death = s->attr.on_parent_death;
+    p->tree = s->attr.tree;
     p->default_method = mp_get_start_method();
     p->parent_pid = (pid_t)mp__load_relaxed(&me->pid);
     s->process = p;

@@ -61,6 +61,11 @@ int mp__object_retire(void *object, enum mp__slab slab);
 /* Gives the cell back, after mp__object_retire(). */
 void mp__object_free(void *object, enum mp__slab slab);
 
+/* Visits the cells of all live objects of a class. Others come and go
+ * meanwhile: the visitor looks for itself what it has before it. */
+void mp__object_each(enum mp__slab slab,
+                     void (*visit)(void *object, void *arg), void *arg);
+
 static inline uint64_t
 mp__object_stamp(const void *object, enum mp__slab slab)
 {

@@ -57,3 +57,20 @@ mp__object_free(void *object, enum mp__slab slab)
     if (chunk)
         mp__bin_give(chunk, object, mp__me.index);
 }
+
+void
+mp__object_each(enum mp__slab slab, void (*visit)(void *object, void *arg),
+                void *arg)
+{
+    /* Chunks of a slab never go, so their list may be read without a lock. */
+    for (struct mp__chunk *chunk = mp__region()->slabs[slab].all; chunk;
+         chunk = chunk->all_next) {
+        for (uint32_t i = 0; i < chunk->cells; i++) {
+            void *cell =
+                (char *)chunk + chunk->first + (size_t)i * chunk->cell;
+
+            if (mp__chunk_has(chunk, cell) && mp__object_ok(cell, slab))
+                visit(cell, arg);
+        }
+    }
+}

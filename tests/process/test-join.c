@@ -285,6 +285,70 @@ START_TEST(signals_reach_the_process)
 }
 END_TEST
 
+/* A family of four below one: a child that ignores SIGTERM and has a child,
+ * and one that does not. */
+struct tree {
+    int up; /* how many run */
+    mp_process *all[3];
+};
+
+static int
+be_leaf(void *arg)
+{
+    struct tree *tree = *(struct tree **)arg;
+
+    signal(SIGTERM, SIG_IGN);
+    __atomic_fetch_add(&tree->up, 1, __ATOMIC_RELEASE);
+    return sleep_for_ever(NULL);
+}
+
+static int
+be_branch(void *arg)
+{
+    struct tree *tree = *(struct tree **)arg;
+
+    if (mp_process_start(&tree->all[2], be_leaf, &tree, sizeof(tree), NULL))
+        return 1;
+    return be_leaf(arg);
+}
+
+static int
+be_trunk(void *arg)
+{
+    struct tree *tree = *(struct tree **)arg;
+
+    if (mp_process_start(&tree->all[0], be_branch, &tree, sizeof(tree), NULL))
+        return 1;
+    if (mp_process_start(&tree->all[1], be_leaf, &tree, sizeof(tree), NULL))
+        return 1;
+    return sleep_for_ever(NULL);
+}
+
+START_TEST(stop_takes_the_tree_if_asked)
+{
+    struct tree *tree = mp_new(struct tree);
+    mp_process *p, *other;
+
+    must(mp_process_start(&other, sleep_for_ever, NULL, 0, NULL));
+    must(mp_process_start(&p, be_trunk, &tree, sizeof(tree),
+                          MP_PROCESS_ATTR(.method = methods[_i % METHODS],
+                                          .tree = _i / METHODS)));
+    wait_until(__atomic_load_n(&tree->up, __ATOMIC_ACQUIRE) == 3, 20);
+    must(mp_process_stop(p, 20));
+    ck_assert_int_eq(end_of(p), -SIGTERM);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(mp_process_is_alive(tree->all[i]), _i < METHODS);
+        must(mp_process_kill(tree->all[i]));
+        must(mp_process_join(tree->all[i], mp_timeout(20)));
+        must(mp_process_close(tree->all[i]));
+    }
+    ck_assert_int_eq(mp_process_is_alive(other), 1);
+    must(mp_process_stop(other, 20));
+    must(mp_process_close(other));
+    mp_free(tree);
+}
+END_TEST
+
 static int
 ignore_term(void *arg)
 {
@@ -478,6 +542,7 @@ main(void)
     tcase_add_loop_test(tcase, G15_child_asks_about_its_parent, 0, METHODS);
     tcase_add_loop_test(tcase, signals_reach_the_process, 0, METHODS);
     tcase_add_loop_test(tcase, stop_asks_then_kills, 0, METHODS);
+    tcase_add_loop_test(tcase, stop_takes_the_tree_if_asked, 0, 2 * METHODS);
     tcase_add_loop_test(tcase, fd_polls_readable_at_the_end, 0, METHODS);
     tcase_add_loop_test(tcase, join_with_SIGCHLD_ignored, 0, METHODS);
     tcase_add_loop_test(tcase, active_children_are_those_that_run, 0, METHODS);
