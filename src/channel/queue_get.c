@@ -187,11 +187,10 @@ lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
 static inline void
 commit(struct mp_queue *queue, const struct found *found)
 {
-    struct mp__side *side = &queue->consumers;
     uint32_t count = mp__count(mp__load_relaxed(&queue->head)) + 1;
 
     if (queue->max_bytes)
-        side->bytes[count & 1] = side->bytes[(count - 1) & 1] + found->size;
+        mp__side_add_bytes(&queue->consumers, count, found->size);
     /* release: the producers may write over the message from here on. */
     mp__store_release(&queue->head, mp__position(count, found->next_place));
 }

@@ -256,13 +256,10 @@ settle_intent(struct mp_queue *queue, struct message *m, int grow)
 static inline void
 commit(struct mp_queue *queue, uint32_t place, size_t size)
 {
-    struct mp__side *side = &queue->producers;
     uint32_t count = mp__count(mp__load_relaxed(&queue->tail)) + 1;
 
     if (queue->max_bytes)
-        mp__store_relaxed(&side->bytes[count & 1],
-                          mp__load_relaxed(&side->bytes[(count - 1) & 1]) +
-                              size);
+        mp__side_add_bytes(&queue->producers, count, size);
     /* release: pairs with the consumers' acquire of the tail. */
     mp__store_release(&queue->tail, mp__position(count, place));
 }

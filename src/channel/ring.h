@@ -144,10 +144,7 @@ static inline int
 mp__side_lock(struct mp_queue *queue, struct mp__side *side,
               int (*blocked)(struct mp_queue *), mp_time deadline)
 {
-    uint32_t expected = 0;
-
-    mp__robust_arm(mp__me.head, &side->mutex.word);
-    if (MP__LIKELY(mp__cas(&side->mutex.word, &expected, mp__me.word)))
+    if (MP__LIKELY(mp__mutex_try(&side->mutex)))
         return 0;
     return mp__side_lock_slow(queue, side, blocked, deadline);
 }
@@ -161,6 +158,18 @@ int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
 /* Looks at the other side's position for as long as it has paid lately.
  * Whether it moved. */
 int mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen);
+
+/* Adds to the sum of bytes that goes with the position of `count` messages,
+ * which is about to be committed. */
+static inline void
+mp__side_add_bytes(struct mp__side *side, uint32_t count, size_t size)
+{
+    uint64_t before = mp__load_relaxed(&side->bytes[(count - 1) & 1]);
+
+    /* release: who sees this sum in mp__side_read(), instead of the one that
+     * it is written over, sees the last commit as well. */
+    mp__store_release(&side->bytes[count & 1], before + size);
+}
 
 /* Wakes the sleeper of a flag. To be called before the commit that it waits
  * for: see queue_wait.c. */

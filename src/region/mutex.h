@@ -43,16 +43,24 @@ void mp__mutex_init(struct mp__mutex *mutex, enum mp__mutex_kind kind);
 MP__COLD int mp__mutex_lock_slow(struct mp__mutex *mutex, mp_time deadline);
 MP__COLD void mp__mutex_unlock_slow(struct mp__mutex *mutex);
 
-/* Acquires it. 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not acquired. */
+/* Acquires it if it is free and in order. If not, the pending slot is armed all
+ * the same, for the slow way that must follow. */
 static inline int
-mp__mutex_lock_until(struct mp__mutex *mutex, mp_time deadline)
+mp__mutex_try(struct mp__mutex *mutex)
 {
     uint32_t expected = 0;
 
 #ifndef MP__MUTATION_NO_PENDING
     mp__robust_arm(mp__me.head, &mutex->word);
 #endif
-    if (MP__LIKELY(mp__cas(&mutex->word, &expected, mp__me.word)))
+    return mp__cas(&mutex->word, &expected, mp__me.word);
+}
+
+/* Acquires it. 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not acquired. */
+static inline int
+mp__mutex_lock_until(struct mp__mutex *mutex, mp_time deadline)
+{
+    if (MP__LIKELY(mp__mutex_try(mutex)))
         return 0;
     return mp__mutex_lock_slow(mutex, deadline);
 }
