@@ -3,10 +3,16 @@
 #ifndef MPROC_H
 #define MPROC_H
 
+#include <mproc/barrier.h>
 #include <mproc/base.h>
+#include <mproc/condition.h>
+#include <mproc/describe.h>
+#include <mproc/event.h>
+#include <mproc/lock.h>
 #include <mproc/memory.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/queue.h>
+#include <mproc/semaphore.h>
 
 #endif

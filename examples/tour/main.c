@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tour of mproc: plays small scenes with processes, queues and pools, and
- * prints what happens while it happens.
+/* A tour of mproc: plays small scenes with processes, queues, pools and
+ * locks, and prints what happens while it happens.
  *
  *   tour [--method fork|spawn|forkserver] [SCENE...]
  *
@@ -29,6 +29,12 @@ static const struct scene {
     {"apply", "Ten tasks of 0.1 s each: one by one, then five at a time",
      scene_apply},
     {"killed", "What happens when a worker is killed", scene_killed},
+    {"tickets", "Ten buyers and the last three tickets, under a lock",
+     scene_tickets},
+    {"karaoke", "Four in the karaoke booth, six at the door", scene_karaoke},
+    {"lights", "Cars wait until the traffic light is green", scene_lights},
+    {"relay", "Four runners pass the baton on, by a condition", scene_relay},
+    {"sprint", "Five runners start together, at a barrier", scene_sprint},
 };
 enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
 

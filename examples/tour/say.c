@@ -41,6 +41,16 @@ must(long result, const char *call)
 }
 
 void
+check_claim(int is_true, const char *claim)
+{
+    if (is_true)
+        return;
+    fprintf(stderr, "%s: this does not hold: %s\n",
+            mp_process_name(mp_current_process()), claim);
+    exit(1);
+}
+
+void
 work_for(double seconds)
 {
     struct timespec left = {

@@ -13,11 +13,22 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define MUST(call) must((call), #call)
 long must(long result, const char *call);
 
+/* Ends the process with a message unless what a scene claims is true. */
+#define CLAIM(claim) check_claim(claim, #claim)
+void check_claim(int is_true, const char *claim);
+
 /* Does nothing for a while: stands in for work. */
 void work_for(double seconds);
 
 /* Seconds since some moment in the past. */
 double seconds(void);
+
+/* Starts `n` processes that all run `target`, called NAME-1, NAME-2, ... */
+void start_crowd(mp_process **crowd, int n, const char *name, mp_target target,
+                 const void *arg, size_t size);
+
+/* Waits until all have ended, and says how many did with exit code 0. */
+int join_crowd(mp_process **crowd, int n);
 
 /* The scenes, each in a file of its name. */
 void scene_processes(void);
@@ -28,3 +39,8 @@ void scene_powers(void);
 void scene_map(void);
 void scene_apply(void);
 void scene_killed(void);
+void scene_tickets(void);
+void scene_karaoke(void);
+void scene_lights(void);
+void scene_relay(void);
+void scene_sprint(void);

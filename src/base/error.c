@@ -27,7 +27,7 @@ static const struct {
     {EOWNERDEAD, "the lock is held now; its last owner died holding it"},
     {EPIPE, "the other end is gone and nothing is left"},
     {ESHUTDOWN, "the object was closed"},
-    {ECANCELED, "it was cancelled"},
+    {ECANCELED, "it was cancelled, or is broken"},
     {EMSGSIZE, "the message is too large"},
     {EPROTO, "malformed data, or data of another version of the library"},
     {EKEYREJECTED, "the key was rejected"},

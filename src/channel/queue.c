@@ -15,6 +15,12 @@
 
 #define SPINS_AT_FIRST 200
 
+__attribute__((constructor)) static void
+register_description(void)
+{
+    mp__queue_describe();
+}
+
 /* ---- State, without a lock ---- */
 
 /* Both positions at one moment. */

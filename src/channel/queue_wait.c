@@ -21,6 +21,7 @@
  * time when it does not: each side remembers how long it has paid lately. */
 #include "channel/ring.h"
 #include "os/clock.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -102,6 +103,18 @@ flag_can_be_trusted(struct mp__side *other, mp__a64 *word, uint64_t seen)
     return holder == 0;
 }
 
+/* For reports: a wait is one, however many sleeps it takes. */
+static void
+tell_where(struct mp__side *side, mp__a32 *flag, uint64_t seen, mp_time now)
+{
+    if (side->sleeper != mp__me.id || side->sleeper_seen != seen) {
+        side->sleeper = mp__me.id;
+        side->sleeper_seen = seen;
+        side->sleeper_since = now;
+    }
+    mp__wait_resume(flag, side->sleeper_since);
+}
+
 int
 mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
               uint64_t seen)
@@ -131,7 +144,9 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
 #endif
     if (mp__load(word) != seen || mp__load(&queue->closing) != MP__QUEUE_OPEN)
         return 0;
+    tell_where(side, flag, seen, now);
     r = mp__futex_wait(flag, 1, until);
+    mp__wait_end();
     if (r == 0)
         learn(side, mp__now() - now);
     return r == -EINTR ? r : 0;

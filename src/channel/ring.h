@@ -58,6 +58,10 @@ struct mp__side {
     _Atomic(struct mp__claim *) intent_claim;
     uint32_t intent_part; /* in whose hands these are */
     uint32_t spins;       /* how long it pays to look before sleeping */
+    /* For reports: who slept last holding the mutex, with the other side at
+     * which position, and since when. */
+    uint64_t sleeper, sleeper_seen;
+    mp_time sleeper_since;
 } MP__ALIGNED(MP__LINE);
 
 /* Stages of closing. */
@@ -183,6 +187,9 @@ mp__side_wake(mp__a32 *flag)
         mp__futex_wake(flag, 1);
     }
 }
+
+/* Registers how a queue is described: describe.c. */
+void mp__queue_describe(void);
 
 /* ---- queue_put.c, queue_get.c, queue.c ---- */
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "pool/job.h"
 #include "region/region.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -215,8 +216,11 @@ run_job(mp_pool *pool, struct mp__job *job, const struct request *q)
     uint64_t id = pool->id;
     int r = call_workers(pool, job);
 
-    if (r == 0)
+    if (r == 0) {
+        mp__wait_begin(&job->bell);
         r = wait_for_job(pool, id, job);
+        mp__wait_end();
+    }
     if (r < 0) {
         stop_job(job);
     } else {

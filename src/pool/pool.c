@@ -18,6 +18,7 @@
 #include "os/clock.h"
 #include "pool/job.h"
 #include "pool/task.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,12 @@ _Static_assert(sizeof(struct mp_pool) <= MP__SLAB_CELL_MAX, "one cell");
 _Static_assert(sizeof(struct mp_pool) % 64 == 0, "a slab's cell");
 
 static mp__a32 pools_made; /* by this process: for names */
+
+__attribute__((constructor)) static void
+register_descriptions(void)
+{
+    mp__pool_describe();
+}
 
 /* 0, or -EBADF. */
 static int
@@ -295,7 +302,10 @@ mp_pool_join(mp_pool *pool, mp_time deadline)
                         "terminated",
                         pool->name);
     mp_queue_close(pool->queue); /* who closed the pool may have died */
-    return wait_until_empty(pool, deadline);
+    mp__wait_begin(&pool->bell);
+    r = wait_until_empty(pool, deadline);
+    mp__wait_end();
+    return r;
 }
 
 /* Tasks that nobody has taken out of the queue end here. */

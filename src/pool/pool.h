@@ -177,6 +177,9 @@ void mp__pool_kill(struct mp_pool *pool);
 /* The pool gives up; `why` is a sentence about it. */
 void mp__pool_break(struct mp_pool *pool, const char *why);
 
+/* Registers how pools and results are described: describe.c. */
+void mp__pool_describe(void);
+
 /* ---- worker.c ---- */
 
 /* What a worker is started with. */

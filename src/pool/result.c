@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "pool/task.h"
 #include "region/region.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -122,16 +123,12 @@ look(mp_task *task)
 }
 
 static int
-wait_for_end(mp_task *task, mp_time deadline)
+sleep_until_end(mp_task *task, mp_time deadline)
 {
     uint32_t seen;
     int r = 0;
 
-    if (deadline != MP_NOW && spin(task))
-        return 0;
     while (!look(task)) {
-        if (deadline == MP_NOW)
-            return -EAGAIN;
         if (r < 0)
             return r;
         seen = mp__load_acquire(&task->state);
@@ -140,6 +137,21 @@ wait_for_end(mp_task *task, mp_time deadline)
                                deadline);
     }
     return 0;
+}
+
+static int
+wait_for_end(mp_task *task, mp_time deadline)
+{
+    int r;
+
+    if (deadline == MP_NOW)
+        return look(task) ? 0 : -EAGAIN;
+    if (spin(task))
+        return 0;
+    mp__wait_begin(&task->bell);
+    r = sleep_until_end(task, deadline);
+    mp__wait_end();
+    return r;
 }
 
 int

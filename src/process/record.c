@@ -55,6 +55,12 @@ register_fork_handlers(void)
     pthread_atfork(before_fork, after_fork, after_fork);
 }
 
+__attribute__((constructor)) static void
+register_description(void)
+{
+    mp__process_describe();
+}
+
 static struct family *
 shared_family(void)
 {

@@ -110,6 +110,9 @@ struct mp__local;
  * MP__CODE_UNKNOWN. 0; -EAGAIN, -ETIMEDOUT, -EINTR. */
 int mp__process_wait(struct mp__local *local, mp_time deadline, int *ret_code);
 
+/* Registers how a process is described: describe.c. */
+void mp__process_describe(void);
+
 /* The text "exit code 3", "killed by signal 9 (SIGKILL)", ... */
 const char *mp__process_describe_code(int code, char *buffer, size_t size);
 

@@ -20,81 +20,150 @@
 
 #include "os/clock.h"
 #include "region/layout.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 #include <limits.h>
 
-#define WATCH_MOST 120
+#define LIVES_MOST    120u
+#define PARTIAL_SLICE 8000000 /* ns: while not all can be watched */
 
 static int
-somebody_died(struct mp__participant *const *watch, unsigned n)
+somebody_died(struct mp__participant *const *lives, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        if (mp__load(mp__participant_word(watch[i])) !=
-            mp__participant_word_alive(watch[i]))
+        if (mp__load(mp__participant_word(lives[i])) !=
+            mp__participant_word_alive(lives[i]))
             return 1;
     return 0;
-}
-
-/* The kernel wakes one of those who watch a life; the bell is still armed, so
- * that another is woken should this one die before it has woken the rest. */
-static void
-pass_deaths_on(struct mp__participant *const *watch, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (somebody_died(&watch[i], 1))
-            mp__futex_wake(mp__participant_word(watch[i]), INT_MAX);
 }
 
 /* One sleep. Without futex_waitv the slices are short, and the bell alone is
  * slept on: what happens between the look and the sleep is seen by the next
  * look. */
 static int
-sleep_once(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
-           struct mp__participant *const *watch, unsigned n, mp_time until)
+sleep_on(const struct mp__futex_word *words, unsigned n, mp_time until)
 {
-    struct mp__futex_word words[2 + WATCH_MOST];
-
     if (mp__view.tier >= MP__TIER_NO_WAITV)
-        return mp__futex_wait(&bell->word, 0, until);
-    words[0] = (struct mp__futex_word){&bell->word, 0};
-    words[1] = (struct mp__futex_word){data, seen};
-    for (unsigned i = 0; i < n; i++)
-        words[2 + i] =
-            (struct mp__futex_word){mp__participant_word(watch[i]),
-                                    mp__participant_word_alive(watch[i])};
-    return mp__futex_waitv(words, 2 + n, until);
+        return mp__futex_wait(words[0].word, words[0].seen, until);
+    return mp__futex_waitv(words, n, until);
+}
+
+/* Says for reports who sleeps where, unless the caller has; whether it did. */
+static int
+tell_where(const void *object)
+{
+    if (object == NULL ||
+        mp__load_relaxed(&mp__me.part->waiting) == (uintptr_t)object)
+        return 0;
+    mp__wait_begin(object);
+    return 1;
+}
+
+void
+mp__watch_begin(struct mp__watch *watch, struct mp__bell *bell)
+{
+    watch->words[0] = (struct mp__futex_word){&bell->word, 0};
+    watch->n = 1;
+    watch->lives = 0;
+    watch->partial = 0;
+}
+
+void
+mp__watch_word(struct mp__watch *watch, mp__a32 *word, uint32_t seen)
+{
+    watch->words[watch->n++] = (struct mp__futex_word){word, seen};
+}
+
+int
+mp__watch_life(struct mp__watch *watch, uint64_t participant)
+{
+    struct mp__participant *part = mp__participant_find(participant);
+    struct mp__futex_word word;
+
+    if (part == NULL)
+        return 0;
+    word.word = mp__participant_word(part);
+    word.seen = mp__participant_word_alive(part);
+    /* Is what was just read of this life, not of the slot's next? */
+    if (mp__participant_find(participant) == NULL)
+        return 0;
+    if (watch->n == MP__LENGTH(watch->words)) {
+        watch->partial = 1;
+        return 1;
+    }
+    watch->words[watch->n++] = word;
+    watch->lives++;
+    return 1;
+}
+
+/* The kernel wakes one of those who watch a life. The bell is still armed, so
+ * that another is woken should this one die before it has woken the rest. */
+static void
+pass_on(const struct mp__watch *watch)
+{
+    for (unsigned i = watch->n - watch->lives; i < watch->n; i++)
+        if (mp__load(watch->words[i].word) != watch->words[i].seen)
+            mp__futex_wake(watch->words[i].word, INT_MAX);
+}
+
+static int
+something_changed(const struct mp__watch *watch)
+{
+    for (unsigned i = 1; i < watch->n; i++)
+        if (mp__load(watch->words[i].word) != watch->words[i].seen)
+            return 1;
+    return 0;
+}
+
+int
+mp__bell_sleep(struct mp__bell *bell, const struct mp__watch *watch,
+               const void *object, mp_time deadline)
+{
+    mp_time until = mp__slice_end(deadline);
+    int told = tell_where(object);
+    int r;
+
+    if (watch->partial && until > mp__now() + PARTIAL_SLICE)
+        until = mp__now() + PARTIAL_SLICE;
+    mp__add(&bell->waiters, 1);
+    r = something_changed(watch) ? 0 : sleep_on(watch->words, watch->n, until);
+    mp__sub(&bell->waiters, 1);
+    if (told)
+        mp__wait_end();
+#ifndef MP__MUTATION_NO_DEATH_CASCADE
+    pass_on(watch);
+#endif
+    if (r == -ETIMEDOUT && until < deadline)
+        return MP__SLICE_OVER;
+    return r;
 }
 
 int
 mp__bell_wait(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
-              struct mp__participant *const *watch, unsigned n,
+              struct mp__participant *const *lives, unsigned n,
               mp_time deadline)
 {
     int r = mp__expired(deadline);
+    struct mp__watch watch;
 
-    if (mp__load(data) != seen || somebody_died(watch, n))
+    if (mp__load(data) != seen || somebody_died(lives, n))
         return 0;
     if (r < 0)
         return r;
-    if (n > WATCH_MOST)
-        n = WATCH_MOST;
+    mp__watch_begin(&watch, bell);
+    mp__watch_word(&watch, data, seen);
+    watch.lives = n < LIVES_MOST ? n : LIVES_MOST;
+    for (unsigned i = 0; i < watch.lives; i++)
+        mp__watch_word(&watch, mp__participant_word(lives[i]),
+                       mp__participant_word_alive(lives[i]));
     mp__bell_arm(bell);
-    mp__add(&bell->waiters, 1);
-    r = mp__load(data) == seen
-            ? sleep_once(bell, data, seen, watch, n, mp__slice_end(deadline))
-            : 0;
-    mp__sub(&bell->waiters, 1);
+    r = mp__bell_sleep(bell, &watch, bell, deadline);
     /* One wake-up by the kernel stands for all that a dead notifier owed. */
     if (mp__load(data) != seen && mp__load(&bell->waiters))
         mp__futex_wake(&bell->word, INT_MAX);
-#ifndef MP__MUTATION_NO_DEATH_CASCADE
-    pass_deaths_on(watch, n);
-#endif
-    mp__robust_disarm(mp__me.head);
-    if (r == -ETIMEDOUT)
-        return 0; /* of a slice: the caller looks, and comes back */
-    return mp__load(data) != seen ? 0 : r;
+    mp__bell_disarm();
+    return r > 0 || mp__load(data) != seen ? 0 : r;
 }
 
 void

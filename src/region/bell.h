@@ -6,6 +6,10 @@
  *   notifier: mp__bell_arm(bell); COMMIT to *data (one store or RMW);
  *             mp__bell_ring(bell, n)
  *
+ * mp__bell_wait() is for news that concern all who wait. Where one of them is
+ * to be woken, or a waiter has to be known before it sleeps, it arms the bell
+ * itself and uses mp__bell_sleep().
+ *
  * Neither may hold a mutex meanwhile: both use the thread's one pending
  * slot. */
 #pragma once
@@ -13,18 +17,6 @@
 #include "base/atomic.h"
 #include "os/futex.h"
 #include "region/participant.h"
-
-struct mp__bell {
-    mp__a32 word;    /* always 0: a futex to sleep on */
-    mp__a32 waiters; /* how many may sleep: may only over-report */
-};
-
-/* Sleeps while `*data == seen` and none of the `n` participants in `watch`
- * (at most 120) is dead. 0: look again (also now and then for no reason);
- * -EAGAIN, -ETIMEDOUT, -EINTR. */
-int mp__bell_wait(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
-                  struct mp__participant *const *watch, unsigned n,
-                  mp_time deadline);
 
 static inline void
 mp__bell_arm(struct mp__bell *bell)
@@ -36,5 +28,44 @@ mp__bell_arm(struct mp__bell *bell)
 #endif
 }
 
-/* Wakes up to `n` waiters (INT_MAX: all). */
+static inline void
+mp__bell_disarm(void)
+{
+    mp__robust_disarm(mp__me.head);
+}
+
+/* Wakes up to `n` waiters (INT_MAX: all), and disarms. */
 void mp__bell_ring(struct mp__bell *bell, int n);
+
+/* ---- Sleeping ---- */
+
+/* What a sleep ends with, beside the bell: a word that has changed, a life
+ * that is over. */
+struct mp__watch {
+    unsigned n, lives; /* words in all; the last of them are lives */
+    int partial;       /* not all had room: sleep for a moment only */
+    struct mp__futex_word words[MP__FUTEX_WAITV_MAX];
+};
+
+void mp__watch_begin(struct mp__watch *watch, struct mp__bell *bell);
+/* Words before lives. */
+void mp__watch_word(struct mp__watch *watch, mp__a32 *word, uint32_t seen);
+/* 0: that participant is dead, and not watched. 1: it is watched, or there was
+ * no room. */
+int mp__watch_life(struct mp__watch *watch, uint64_t participant);
+
+#define MP__SLICE_OVER 1
+
+/* Sleeps once. The bell is armed by the caller, and stays armed. `object`: for
+ * whom it sleeps, for reports. 0: woken, or something has changed;
+ * MP__SLICE_OVER: nothing has, for a while; -ETIMEDOUT, -EINTR. */
+int mp__bell_sleep(struct mp__bell *bell, const struct mp__watch *watch,
+                   const void *object, mp_time deadline);
+
+/* Sleeps while `*data == seen` and none of the `n` participants in `watch`
+ * (at most 120) is dead; arms and disarms the bell. Wakes all others when
+ * there are news. 0: look again (also now and then for no reason); -EAGAIN,
+ * -ETIMEDOUT, -EINTR. */
+int mp__bell_wait(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
+                  struct mp__participant *const *watch, unsigned n,
+                  mp_time deadline);

@@ -29,6 +29,12 @@ enum mp__slab {
     MP__SLAB_POOL,
     MP__SLAB_TASK,
     MP__SLAB_JOB, /* pool/: a map */
+    MP__SLAB_LOCK,
+    MP__SLAB_RLOCK,
+    MP__SLAB_SEMAPHORE,
+    MP__SLAB_EVENT,
+    MP__SLAB_CONDITION,
+    MP__SLAB_BARRIER,
     MP__SLABS,
 };
 
@@ -81,6 +87,10 @@ mp__object_ok(const void *object, enum mp__slab slab)
            mp__load_acquire(&((struct mp__object *)object)->stamp) ==
                mp__object_stamp(object, slab);
 }
+
+/* The start of the cell that the address lies in, dead or alive; NULL: it is
+ * in no cell of an object. */
+void *mp__object_around(const void *p);
 
 /* What a walk over the whole heap has found. For tests: nobody may be inside
  * the heap meanwhile. */

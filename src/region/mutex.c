@@ -97,6 +97,8 @@ take_from_vanished(struct mp__mutex *mutex, uint32_t *seen)
 static int
 sleep_for_word(struct mp__mutex *mutex, mp_time deadline, uint32_t *seen)
 {
+    if (deadline != MP_NOW)
+        mp__store_relaxed(&mp__me.part->waiting_since, (uint64_t)mp__now());
     for (;;) {
         int r = mp__expired(deadline);
 

@@ -58,6 +58,21 @@ mp__object_free(void *object, enum mp__slab slab)
         mp__bin_give(chunk, object, mp__me.index);
 }
 
+void *
+mp__object_around(const void *p)
+{
+    const struct mp__bin *slabs = mp__region()->slabs;
+    struct mp__chunk *chunk =
+        mp__region_contains(p, 1) ? mp__chunk_holding(p) : NULL;
+    size_t at = (size_t)((const char *)p - (const char *)chunk);
+
+    /* Those of slabs never change, so they can be relied on. */
+    if (chunk == NULL || chunk->bin < slabs ||
+        chunk->bin >= slabs + MP__SLABS || at < chunk->first)
+        return NULL;
+    return (char *)chunk + at - (at - chunk->first) % chunk->cell;
+}
+
 void
 mp__object_each(enum mp__slab slab, void (*visit)(void *object, void *arg),
                 void *arg)

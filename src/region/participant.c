@@ -3,7 +3,7 @@
  *
  * A slot's state is {generation, what}: FREE, TAKEN by a thread (its id, from
  * the moment it claims the slot until it holds the life mutex), ALIVE, or
- * REAPED by a thread (its id). Only ALIVE -> REAPED -> FREE of the next
+ * REAPED by a participant (its mark). Only ALIVE -> REAPED -> FREE of the next
  * generation is done by others, and only after the death of the slot's thread;
  * a reaper that dies is succeeded by the next. What a reaper does it may do
  * twice.
@@ -47,13 +47,15 @@ __thread struct mp__self mp__me __attribute__((tls_model("initial-exec")));
 /* For systems without robust lists: nobody reads it. */
 static __thread struct mp__robust_head no_list;
 
+static mp__burial_fn *burials[2]; /* as many as are registered, and one */
+
 /* Index of the lock word in a pthread_mutex_t. */
 static size_t life_word;
 
 static uint64_t
-state_of(uint64_t generation, enum what what, uint32_t tid)
+state_of(uint64_t generation, enum what what, uint32_t low)
 {
-    return generation << 32 | (uint32_t)what << 28 | (tid & 0x0fffffffu);
+    return generation << 32 | (uint32_t)what << 28 | (low & 0x0fffffffu);
 }
 
 static enum what
@@ -63,7 +65,7 @@ what_of(uint64_t state)
 }
 
 static uint32_t
-tid_of(uint64_t state)
+low_of(uint64_t state)
 {
     return (uint32_t)state & 0x0fffffffu;
 }
@@ -227,6 +229,7 @@ live_in(uint32_t index, uint32_t tid)
     mp__store(&part->state,
               state_of(generation_of(mp__load(&part->state)), ALIVE, tid));
     mp__me.index = index;
+    mp__me.id = mp__participant_id(part);
     mp__me.part = part;
 }
 
@@ -362,12 +365,25 @@ empty_hand(uint32_t index, enum mp__hand hand)
     mp__store(&part->hand[hand], 0);
 }
 
+void
+mp__participant_bury_with(mp__burial_fn *burial)
+{
+    for (size_t i = 0; i < MP__LENGTH(burials); i++) {
+        if (burials[i] == NULL) {
+            burials[i] = burial;
+            return;
+        }
+    }
+}
+
 static void
 bury(uint32_t index)
 {
     struct mp__participant *part = mp__participant_at(index);
     uint64_t state = mp__load(&part->state);
 
+    for (size_t i = 0; i < MP__LENGTH(burials) && burials[i]; i++)
+        burials[i](part);
     for (int hand = 0; hand < MP__HANDS; hand++)
         empty_hand(index, (enum mp__hand)hand);
     mp__store(&part->waiting, 0);
@@ -375,6 +391,26 @@ bury(uint32_t index)
     /* The kernel woke one of those who watched this life. */
     mp__futex_wake(mp__participant_word(part), INT_MAX);
     mp__store(&part->state, state_of(generation_of(state), FREE, 0));
+}
+
+/* What a reaper leaves in the state of a slot: its own slot's index and, of
+ * its generation, the lowest bits. Not its thread id: the system knows a dead
+ * thread by that until its parent has asked for it. */
+static uint32_t
+reaper_mark(void)
+{
+    return mp__me.index << 15 | (uint32_t)(mp__me.id >> 32 & 0x7fff);
+}
+
+static int
+reaper_is_dead(uint32_t mark)
+{
+    struct mp__participant *part = mp__participant_at(mark >> 15);
+    uint64_t state = mp__load(&part->state);
+
+    return what_of(state) != ALIVE ||
+           (generation_of(state) & 0x7fff) != (mark & 0x7fff) ||
+           life_is_over(part);
 }
 
 /* Whether the slot's thread, or the one that was changing its state, is dead;
@@ -390,17 +426,19 @@ claim_dead(struct mp__participant *part)
         dead = life_is_over(part);
         break;
     case TAKEN:
-    case REAPED:
         /* Our own id there is that of a thread that had it before us. */
-        dead = tid_of(state) == (mp__me.word & FUTEX_TID_MASK) ||
-               !thread_exists(tid_of(state));
+        dead = low_of(state) == (mp__me.word & FUTEX_TID_MASK) ||
+               !thread_exists(low_of(state));
+        break;
+    case REAPED:
+        dead = reaper_is_dead(low_of(state));
         break;
     default:
         dead = 0;
     }
-    return dead && mp__cas(&part->state, &state,
-                           state_of(generation_of(state), REAPED,
-                                    mp__me.word & FUTEX_TID_MASK));
+    return dead &&
+           mp__cas(&part->state, &state,
+                   state_of(generation_of(state), REAPED, reaper_mark()));
 }
 
 void

@@ -17,6 +17,12 @@
 
 struct mp__mutex;
 
+/* See bell.h. */
+struct mp__bell {
+    mp__a32 word;    /* always 0: a futex to sleep on */
+    mp__a32 waiters; /* how many may sleep: may only over-report */
+};
+
 /* Memory that a thread holds outside of every lock: what its death would
  * leak. The reaper gives it back. */
 enum mp__hand {
@@ -30,20 +36,28 @@ enum mp__hand {
 struct mp__participant {
     pthread_mutex_t life;    /* held by its thread as long as it lives */
     mp__a64 state;           /* {generation:32 | what:32}, see participant.c */
-    mp__a64 waiting;         /* the mutex that the thread may sleep on; writer:
-                             the thread, its reaper; readers: any */
+    mp__a64 waiting;         /* the mutex that the thread may sleep on, or the
+                             object that it waits for; writer: the thread,
+                             its reaper; readers: any */
+    mp__a64 waiting_since;   /* mp_time, of the latter: see waiters.h */
     mp__a64 hand[MP__HANDS]; /* addresses; writer: the thread, and who
                                      repairs a mutex that it died with */
     mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
                                       passed on; 0: none */
     mp__a32 pid, tid;
     uint32_t initialised; /* the life mutex is */
+
+    /* Its place in the line of a condition: see sync/condition.c. */
+    mp__a64 condition; /* address; 0: in none */
+    mp__a64 ticket;
+    struct mp__bell doorbell;
 } MP__ALIGNED(MP__LINE);
 
 /* What a thread knows about itself. */
 struct mp__self {
     struct mp__participant *part; /* NULL: not registered */
     struct mp__robust_head *head;
+    uint64_t id;    /* mp__participant_id(part) */
     uint32_t word;  /* thread id | FUTEX_WAITERS: a held mutex's value */
     uint32_t index; /* of part in the table */
 };
@@ -82,6 +96,11 @@ uint32_t mp__participants_high(void);
 uint64_t mp__participant_id(const struct mp__participant *part);
 /* The participant of an id; NULL if that thread is dead (reaped or not). */
 struct mp__participant *mp__participant_find(uint64_t id);
+
+/* What else the reaper does for a dead participant, before its slot is free;
+ * it may be done twice. Each room registers by a constructor function. */
+typedef void mp__burial_fn(struct mp__participant *dead);
+void mp__participant_bury_with(mp__burial_fn *burial);
 
 /* Clears what the dead left behind, for all that died: gives memory in their
  * hands back, and their slots. Cheap when nobody died. Must not be called

@@ -12,8 +12,9 @@
 #else
 #define HAS_FEATURE(x) 0
 #endif
+#define TSAN_SCALE 10
 #if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-#define BUILD_SCALE 10
+#define BUILD_SCALE TSAN_SCALE
 #elif defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
 #define BUILD_SCALE 4
 #else
@@ -32,6 +33,12 @@ mp_test_scale(void)
     if (more != NULL)
         scale *= atof(more);
     return scale;
+}
+
+int
+mp_test_may_fork_with_threads(void)
+{
+    return BUILD_SCALE != TSAN_SCALE;
 }
 
 TCase *

@@ -38,6 +38,10 @@ TCase *mp_test_case(Suite *suite, const char *name, double seconds);
 /* By how much time limits grow under valgrind and the sanitizers. */
 double mp_test_scale(void);
 
+/* 0: a process that has, or had, threads must not fork: ThreadSanitizer cannot
+ * follow. */
+int mp_test_may_fork_with_threads(void);
+
 /* From here on, what is open and runs in this process counts as there from
  * the start. For a library's own that lives as long as the process does (the
  * forkserver): start it, call this, then test. */
