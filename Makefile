@@ -60,11 +60,12 @@ sweep: ## kill a process at every instruction of each operation; mutations too
 	@$(BUILD)/tests/sweep/sweep
 	@$(tools)/mutations
 
-soak: ## kill processes at random for SECONDS=60
+soak: ## kill processes at random for SECONDS=60, twice
 	@$(deps) build
 	$(call configured,$(BUILD))
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak $(SECONDS)
+	@$(BUILD)/tests/stress/soak sync $(SECONDS)
 
 fuzz: ## feed broken bytes to whatever parses bytes
 	@echo 'Nothing to fuzz: no part of mproc reads bytes that come from' \

@@ -17,8 +17,8 @@ struct message {
 };
 #define MESSAGE_LEAST offsetof(struct message, rest)
 
-static uint64_t
-random_number(struct stress_player *player)
+uint64_t
+stress_random(struct stress_player *player)
 {
     uint64_t x = player->random;
 
@@ -37,8 +37,8 @@ stress_unexpected(const char *what, int r)
                  mp_strerror(r), mp_last_error());
 }
 
-static int
-goes_on(void)
+int
+stress_goes_on(void)
 {
     return !mp__load(&stress->stop);
 }
@@ -55,7 +55,7 @@ byte_of(uint32_t id, uint32_t at)
 static uint32_t
 choose_size(struct stress_player *player)
 {
-    uint64_t x = random_number(player);
+    uint64_t x = stress_random(player);
 
     if (x % 64 == 0)
         return 9000 + (uint32_t)(x >> 8) % 20000;
@@ -66,7 +66,7 @@ static void
 produce(struct stress_player *player)
 {
     static __thread struct message m;
-    mp_queue *queue = stress->queue[random_number(player) % STRESS_QUEUES];
+    mp_queue *queue = stress->queue[stress_random(player) % STRESS_QUEUES];
     uint32_t i, id = mp__add(&stress->next_id, 1);
     int r;
 
@@ -83,7 +83,7 @@ produce(struct stress_player *player)
     r = mp_queue_put(queue, &m, m.size, MP_FOREVER);
     if (r == 0)
         atomic_fetch_or(&stress->message[id], STRESS_RETURNED);
-    else if (r != -EINTR && (r != -ESHUTDOWN || goes_on()))
+    else if (r != -EINTR && (r != -ESHUTDOWN || stress_goes_on()))
         stress_unexpected("put", r);
 }
 
@@ -112,7 +112,7 @@ consume(struct stress_player *player)
     ssize_t r = mp_queue_get(queue, &m, sizeof(m), MP_FOREVER);
 
     if (r < 0) {
-        if (r != -EINTR && (r != -ESHUTDOWN || goes_on()))
+        if (r != -EINTR && (r != -ESHUTDOWN || stress_goes_on()))
             stress_unexpected("get", (int)r);
         return;
     }
@@ -133,7 +133,7 @@ consume(struct stress_player *player)
 static uint32_t
 choose_bytes(struct stress_player *player)
 {
-    uint64_t x = random_number(player);
+    uint64_t x = stress_random(player);
 
     switch (x % 8) {
     case 0:
@@ -198,7 +198,7 @@ change_slot(struct stress_player *player, struct stress_ledger *l, uint32_t i)
         mp__add(&stress->broken_blocks, 1);
     l->slot[i] |= 1;
     mp__compiler_barrier();
-    if (random_number(player) % 4) {
+    if (stress_random(player) % 4) {
         r = mp_free(p);
         if (r < 0)
             stress_unexpected("free", r);
@@ -220,7 +220,7 @@ static void
 allocate(struct stress_player *player)
 {
     struct stress_ledger *l = stress->ledger[player->number];
-    uint32_t i = (uint32_t)(random_number(player) % STRESS_SLOTS);
+    uint32_t i = (uint32_t)(stress_random(player) % STRESS_SLOTS);
 
     if (l->slot[i] & 1)
         l->slot[i] = 0;
@@ -262,7 +262,7 @@ ring(struct stress_player *player)
     mp__bell_arm(&b->bell);
     mp__add(&b->data, 1);
     mp__bell_ring(&b->bell, INT32_MAX);
-    usleep((unsigned)(random_number(player) % 500));
+    usleep((unsigned)(stress_random(player) % 500));
 }
 
 static void
@@ -272,14 +272,14 @@ wait_for_ring(struct stress_player *player)
     uint32_t seen = mp__load(&b->data);
 
     (void)player;
-    while (mp__load(&b->data) == seen && goes_on())
+    while (mp__load(&b->data) == seen && stress_goes_on())
         mp__bell_wait(&b->bell, &b->data, seen, NULL, 0, MP_FOREVER);
 }
 
 static void
 submit(struct stress_player *player)
 {
-    stress_submit(random_number(player));
+    stress_submit(stress_random(player));
 }
 
 /* ---- The cast. */
@@ -295,6 +295,16 @@ static const struct {
     [STRESS_RINGER] = {"ringers", ring},
     [STRESS_WAITER] = {"waiters", wait_for_ring},
     [STRESS_SUBMITTER] = {"submitters", submit},
+    [STRESS_LOCK_USER] = {"lock users", stress_lock},
+    [STRESS_RLOCK_USER] = {"rlock users", stress_rlock},
+    [STRESS_GIVER] = {"givers", stress_give},
+    [STRESS_TAKER] = {"takers", stress_take},
+    [STRESS_PERMIT_HOLDER] = {"permit holders", stress_hold_permit},
+    [STRESS_SETTER] = {"setters", stress_set},
+    [STRESS_AWAITER] = {"awaiters", stress_await},
+    [STRESS_STORER] = {"storers", stress_put_in_store},
+    [STRESS_FETCHER] = {"fetchers", stress_get_from_store},
+    [STRESS_PARTY] = {"parties", stress_meet},
 };
 
 const char *
@@ -314,7 +324,7 @@ has_more_to_do(const struct stress_player *player)
 {
     mp_queue *queue = stress->queue[player->which % STRESS_QUEUES];
 
-    return goes_on() ||
+    return stress_goes_on() ||
            (player->role == STRESS_CONSUMER && !mp_queue_empty(queue));
 }
 

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* soak [SECONDS [SEED]]
+/* soak [sync] [SECONDS [SEED]]
  *
  * Players in processes of their own, one of which is SIGKILLed at random every
  * millisecond or so and succeeded by another. Every half second nobody is
  * killed until every single one of them has made progress: that is how those
  * are found who were left asleep while the others go on. At the end all must
- * leave by themselves. Exits with 1 if anything was violated. */
+ * leave by themselves. Exits with 1 if anything was violated.
+ *
+ * There are two casts: those who use memory, queues and pools; and, by `sync`,
+ * those who use the synchronisation objects. */
 #define _GNU_SOURCE
 #include "stress.h"
 
 #include "os/clock.h"
 #include "region/participant.h"
+#include "sync/gate.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,11 +31,18 @@
 #define QUIET_EVERY 500000000 /* ns */
 #define BOUND       10.0      /* seconds for anyone to make progress */
 
-static const uint32_t cast[STRESS_ROLES] = {
+static const uint32_t usual_cast[STRESS_ROLES] = {
     [STRESS_PRODUCER] = 3,  [STRESS_CONSUMER] = 4, [STRESS_ALLOCATOR] = 3,
     [STRESS_LOCKER] = 3,    [STRESS_RINGER] = 1,   [STRESS_WAITER] = 2,
     [STRESS_SUBMITTER] = 2,
 };
+static const uint32_t sync_cast[STRESS_ROLES] = {
+    [STRESS_LOCK_USER] = 4, [STRESS_RLOCK_USER] = 3,    [STRESS_GIVER] = 2,
+    [STRESS_TAKER] = 3,     [STRESS_PERMIT_HOLDER] = 4, [STRESS_SETTER] = 1,
+    [STRESS_AWAITER] = 3,   [STRESS_STORER] = 3,        [STRESS_FETCHER] = 3,
+    [STRESS_PARTY] = 3,
+};
+static const uint32_t *cast = usual_cast;
 
 static pid_t pids[STRESS_PLAYERS];
 static uint64_t killed[STRESS_ROLES], workers_killed;
@@ -53,6 +65,7 @@ start_player(uint32_t i)
     /* A lost wake-up must not be healed by the end of a slice. */
     if (mp__view.tier == MP__TIER_FULL)
         mp__view.slice = MP_FOREVER / 4;
+    mp__gate_slice = 1000;
     stress_play(&stress->player[i]);
     _exit(0);
 }
@@ -63,6 +76,7 @@ kill_player(uint32_t i)
     kill(pids[i], SIGKILL);
     waitpid(pids[i], NULL, 0);
     killed[stress->player[i].role]++;
+    stress_sync_killed(&stress->player[i]);
     start_player(i);
 }
 
@@ -148,27 +162,40 @@ await_exits(void)
 static void
 print_kills(void)
 {
+    uint64_t all = 0;
     uint32_t i;
 
+    for (i = 0; i < STRESS_ROLES; i++)
+        all += killed[i];
     printf("kills:");
     for (i = 0; i < STRESS_ROLES; i++)
-        printf(" %" PRIu64 " %s%s", killed[i],
-               stress_role_name((enum stress_role)i),
-               i + 1 < STRESS_ROLES ? "," : "");
-    printf("; %u pauses in which every one of %u players went on, after "
+        if (cast[i])
+            printf(" %" PRIu64 " %s,", killed[i],
+                   stress_role_name((enum stress_role)i));
+    printf(" in all %" PRIu64
+           "; %u pauses in which every one of %u players went on, after "
            "%.1f ms at most\n",
-           quiet_times, stress->players, (double)longest / 1e6);
+           all, quiet_times, stress->players, (double)longest / 1e6);
 }
 
 int
 main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 60;
-    unsigned seed = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10)
-                             : (unsigned)time(NULL) ^ (unsigned)getpid();
+    unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
+    double seconds = 60;
     uint32_t i;
 
-    printf("soak of %.0f seconds, seed %u\n", seconds, seed);
+    if (argc > 1 && strcmp(argv[1], "sync") == 0) {
+        cast = sync_cast;
+        argv++;
+        argc--;
+    }
+    if (argc > 1)
+        seconds = atof(argv[1]);
+    if (argc > 2)
+        seed = (unsigned)strtoul(argv[2], NULL, 10);
+    printf("soak%s of %.0f seconds, seed %u\n",
+           cast == sync_cast ? " of synchronisation" : "", seconds, seed);
     fflush(stdout);
     srandom(seed);
     if (stress_init(cast, seed) < 0) {

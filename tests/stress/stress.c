@@ -99,6 +99,8 @@ stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed)
         return -1;
     if (cast[STRESS_SUBMITTER] && stress_pool_create() < 0)
         return -1;
+    if (cast[STRESS_LOCK_USER] && stress_sync_create() < 0)
+        return -1;
     return cast_players(cast, seed);
 }
 
@@ -111,6 +113,8 @@ stress_stop(void)
     mp__bell_arm(&stress->bell->bell);
     mp__add(&stress->bell->data, 1);
     mp__bell_ring(&stress->bell->bell, INT32_MAX);
+    if (stress->sync.lock)
+        stress_sync_stop();
 }
 
 static int
@@ -216,6 +220,8 @@ stress_report(const uint64_t killed[STRESS_ROLES], uint64_t workers_killed)
 {
     int v = report_messages(killed[STRESS_CONSUMER]) + report_counts();
 
+    if (stress->sync.lock)
+        v += stress_sync_report(killed);
     if (stress->pool) {
         printf("tasks: %" PRIu64 " done, %" PRIu64
                " died with their workers (%" PRIu64 " workers killed)\n",

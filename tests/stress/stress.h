@@ -30,6 +30,17 @@ enum stress_role {
     STRESS_RINGER,
     STRESS_WAITER,
     STRESS_SUBMITTER, /* of tasks, to a pool */
+
+    STRESS_LOCK_USER, /* the rest: sync.c */
+    STRESS_RLOCK_USER,
+    STRESS_GIVER, /* of permits */
+    STRESS_TAKER,
+    STRESS_PERMIT_HOLDER, /* of a tracked semaphore */
+    STRESS_SETTER,        /* of an event: one */
+    STRESS_AWAITER,
+    STRESS_STORER, /* into a store guarded by a condition */
+    STRESS_FETCHER,
+    STRESS_PARTY, /* of a barrier: three */
     STRESS_ROLES,
 };
 
@@ -59,6 +70,29 @@ struct stress_bell {
     mp__a32 data;
 };
 
+/* Equal whenever the lock is free. */
+struct stress_guarded {
+    volatile uint64_t a, b;
+};
+
+struct stress_store {
+    volatile uint64_t put, got, stored;
+};
+
+struct stress_sync {
+    mp_lock *lock, *store_lock;
+    mp_rlock *rlock;
+    mp_semaphore *permits, *tracked;
+    mp_event *event;
+    mp_condition *not_full, *not_empty; /* of the store */
+    mp_barrier *barrier;
+    struct stress_guarded by_lock, by_rlock;
+    struct stress_store store;
+    mp__a32 has_permit[STRESS_PLAYERS]; /* of the tracked semaphore */
+    mp__a64 told, given, taken, too_many, wrong_books, rounds;
+    mp__a64 numbers[8]; /* how often each was got at the barrier */
+};
+
 struct stress {
     struct stress_player player[STRESS_PLAYERS];
     uint32_t players;
@@ -73,6 +107,7 @@ struct stress {
     struct stress_ledger *ledger[STRESS_PLAYERS];
     struct stress_pair *pair;
     struct stress_bell *bell;
+    struct stress_sync sync;
     _Atomic unsigned char *message; /* by id */
 };
 extern struct stress *stress;
@@ -92,6 +127,10 @@ void stress_stop(void);
 int stress_report(const uint64_t killed[STRESS_ROLES],
                   uint64_t workers_killed);
 
+/* Whether there is more to do; a number of this player's own. */
+int stress_goes_on(void);
+uint64_t stress_random(struct stress_player *player);
+
 /* Counts an error that should not be. */
 void stress_unexpected(const char *what, int r);
 
@@ -102,5 +141,24 @@ int stress_pool_end(void); /* the number of violations */
 /* Whether a worker was sent a SIGKILL. */
 int stress_pool_kill_worker(uint64_t random);
 void stress_submit(uint64_t random);
+
+/* ---- sync.c */
+
+int stress_sync_create(void);
+void stress_sync_stop(void);
+void stress_sync_killed(const struct stress_player *player);
+/* Ends the objects; the number of violations. */
+int stress_sync_report(const uint64_t killed[STRESS_ROLES]);
+
+void stress_lock(struct stress_player *player);
+void stress_rlock(struct stress_player *player);
+void stress_give(struct stress_player *player);
+void stress_take(struct stress_player *player);
+void stress_hold_permit(struct stress_player *player);
+void stress_set(struct stress_player *player);
+void stress_await(struct stress_player *player);
+void stress_put_in_store(struct stress_player *player);
+void stress_get_from_store(struct stress_player *player);
+void stress_meet(struct stress_player *player);
 
 const char *stress_role_name(enum stress_role role);

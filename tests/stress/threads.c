@@ -13,8 +13,12 @@
 #include <unistd.h>
 
 static const uint32_t cast[STRESS_ROLES] = {
-    [STRESS_PRODUCER] = 2, [STRESS_CONSUMER] = 2, [STRESS_ALLOCATOR] = 2,
-    [STRESS_LOCKER] = 2,   [STRESS_RINGER] = 1,   [STRESS_WAITER] = 2,
+    [STRESS_PRODUCER] = 2,  [STRESS_CONSUMER] = 2,      [STRESS_ALLOCATOR] = 2,
+    [STRESS_LOCKER] = 2,    [STRESS_RINGER] = 1,        [STRESS_WAITER] = 2,
+    [STRESS_LOCK_USER] = 2, [STRESS_RLOCK_USER] = 2,    [STRESS_GIVER] = 1,
+    [STRESS_TAKER] = 2,     [STRESS_PERMIT_HOLDER] = 3, [STRESS_SETTER] = 1,
+    [STRESS_AWAITER] = 2,   [STRESS_STORER] = 2,        [STRESS_FETCHER] = 2,
+    [STRESS_PARTY] = 3,
 };
 
 static void *

@@ -30,16 +30,16 @@
 #define DRIFT_MAX     20000 /* steps that a missed jump is repeated with */
 #define FAST_LAST     200   /* points at the end of the path that fast takes */
 #define FAST_SAMPLE   60    /* points that it takes of the rest */
-#define FAST_SECONDS  1.0   /* when it leaves the rest to the full sweep */
 
 struct sweep_round sweep;
+double sweep_fast_seconds = 1.0;
 
 static struct sweep_options options;
 static struct sweep_result *result;
 static struct path path;
 static struct trace trace;
 static uint32_t position; /* instructions done by the victim */
-static int beside_done, wake_done, warming_up, recording, jumping;
+static int beside_done, warming_up, recording, jumping;
 static uint64_t lost_before; /* blocks that are live without a round */
 
 int
@@ -84,11 +84,11 @@ wake_victim(void)
     mp_time deadline = mp_timeout(SWEEP_BOUND);
     enum trace_event event;
 
-    if (!wake_done && sweep.scenario->wake) {
-        wake_done = 1;
+    if (sweep.scenario->wake && sweep.sleeps <= sweep.scenario->sleeps) {
         if (recording)
             path.step[path.length - 1].asleep = 1;
         sweep.scenario->wake();
+        sweep.sleeps++;
     }
     do
         event = trace_wait(&trace);
@@ -114,6 +114,20 @@ step_on(struct trace *t)
     return event;
 }
 
+/* Where the victim is to halt on the way: when `beside` is due, and around a
+ * sleep, so that it stands still while it is being woken. */
+static uint32_t
+next_halt(uint32_t goal)
+{
+    if (!beside_done && path.due > position && path.due < goal)
+        goal = path.due;
+    if (sweep.scenario->wake && !recording)
+        for (uint32_t i = position; i < goal && i < path.length; i++)
+            if (path.step[i].asleep)
+                return i == position ? i + 1 : i;
+    return goal;
+}
+
 /* Brings the victim one step, or one jump, nearer to `goal`. */
 static enum trace_event
 approach(uint32_t goal)
@@ -121,8 +135,7 @@ approach(uint32_t goal)
     uint32_t count = 0, to = position;
     enum trace_event event;
 
-    if (!beside_done && path.due > position && path.due < goal)
-        goal = path.due;
+    goal = next_halt(goal);
     if (jumping && trace.breakpoints)
         to = path_jump(&path, position, goal, &count);
     if (to > position) {
@@ -198,7 +211,8 @@ set_up(void)
     alarm(HARNESS_BOUND);
     mp__store(&result->point, sweep.point);
     position = 0;
-    beside_done = wake_done = 0;
+    beside_done = 0;
+    sweep.sleeps = 0;
     sweep.completed = sweep.killed = 0;
     if (sweep.scenario->setup)
         sweep.scenario->setup();
@@ -291,7 +305,7 @@ may_run(void)
 {
     const struct sweep_scenario *s = sweep.scenario;
 
-    return warming_up && !s->due && !s->adopt && trace.breakpoints;
+    return warming_up && !s->due && !s->wake && !s->adopt && trace.breakpoints;
 }
 
 /* One kill point. Returns 0 if the victim was at its end before it. */
@@ -320,6 +334,8 @@ run_point(uint32_t point, int asleep, int with_jumps)
         event = run_to_end();
     }
     check_event(event);
+    if (sweep.scenario->look)
+        sweep.scenario->look();
     trace_kill(&trace);
     sweep.killed = 1;
     tear_down();
@@ -365,12 +381,13 @@ static int
 record(void)
 {
     warming_up = 1;
+    sweep.recording = 1;
     run_point(PATH_NEVER, 0, 0);
     warming_up = 0;
     recording = 1;
     path.due = 0;
     run_point(PATH_NEVER, 0, 0);
-    recording = 0;
+    recording = sweep.recording = 0;
     if (path.due == 0)
         path.due = PATH_NEVER;
     if (path_finish(&path) < 0)
@@ -395,7 +412,7 @@ run_all(uint32_t stride)
 static void
 run_sample(uint32_t stride)
 {
-    mp_time deadline = mp_timeout(FAST_SECONDS);
+    mp_time deadline = mp_timeout(sweep_fast_seconds);
     uint32_t rest = path.length / stride, last = FAST_LAST, i;
     uint64_t golden;
 

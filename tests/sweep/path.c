@@ -10,8 +10,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
-#define PASSES 32 /* of a loop, that are all kill points */
+#define PASSES    32     /* of a loop, that are all kill points */
+#define VDSO_SIZE 0x2000 /* at least that: it is followed by nothing of ours */
 
 int
 path_add(struct path *path, uintptr_t pc)
@@ -27,6 +29,15 @@ path_add(struct path *path, uintptr_t pc)
     }
     path->step[path->length++] = (struct path_step){.pc = pc};
     return 0;
+}
+
+/* The kernel's clock goes another way each time, and changes nothing. */
+static int
+is_clock(uintptr_t pc)
+{
+    uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+
+    return vdso && pc - vdso < VDSO_SIZE;
 }
 
 static int
@@ -92,7 +103,7 @@ path_jump(struct path *path, uint32_t at, uint32_t goal, uint32_t *ret_count)
 
         /* Whether a breakpoint at the present address halts at once is open
          * to doubt. */
-        if (step->pc == path->step[at].pc)
+        if (step->pc == path->step[at].pc || is_clock(step->pc))
             continue;
         passes = count_pass(path, step->id);
         if (passes + goal - i < cost) {
@@ -107,8 +118,11 @@ path_jump(struct path *path, uint32_t at, uint32_t goal, uint32_t *ret_count)
 int
 path_is_worth(const struct path *path, uint32_t step)
 {
-    return step >= path->length || path->step[step].pass < PASSES ||
-           path->step[step].pass % PASSES == 0;
+    if (step >= path->length)
+        return 1;
+    return !is_clock(path->step[step].pc) &&
+           (path->step[step].pass < PASSES ||
+            path->step[step].pass % PASSES == 0);
 }
 
 void

@@ -12,7 +12,8 @@
  *   beside    in the harness, once, while the victim stands still (or after
  *             the kill, if it was never due): others come and wait
  *   wake      in the harness, when the victim sleeps: what wakes it. Every
- *             sleep is a kill point of its own
+ *             such sleep is a kill point of its own
+ *   look      in the harness, just before the kill: what the victim has
  *   check     in the harness, after the kill: survivors, contents, order
  *   teardown  in the harness: after that the heap must be as before
  *
@@ -42,6 +43,7 @@ struct sweep_scenario {
     int (*due)(void);
     void (*beside)(void);
     void (*wake)(void);
+    void (*look)(void);
     void (*check)(void);
     void (*teardown)(void);
     int adopt;         /* see above; no prepare and no victim */
@@ -50,13 +52,16 @@ struct sweep_scenario {
     void (*before)(void);
     void (*between)(void); /* in the harness, after that kill; or NULL */
     unsigned stride;       /* for long operations: between kill points; 0: 1 */
+    unsigned sleeps;       /* how often the victim sleeps, beside the first
+                              time: `wake` is called for each */
 };
 
 /* Where scenarios come from: each file has one such list, which ends with a
  * scenario without a name. */
 extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_participant[], sweep_bell[], sweep_queue_put[], sweep_queue_get[],
-    sweep_queue[], sweep_process[], sweep_pool[];
+    sweep_queue[], sweep_process[], sweep_pool[], sweep_lock[],
+    sweep_semaphore[], sweep_event[], sweep_condition[], sweep_barrier[];
 
 /* Someone beside the victim. */
 struct sweep_actor {
@@ -74,9 +79,11 @@ struct sweep_round {
     unsigned point; /* instructions before the kill */
     int asleep;     /* killed in its sleep */
     int completed;  /* the victim had done it all */
+    int recording;  /* nobody is killed before that yet */
     pid_t victim;   /* its pid, also when it is dead */
     int killed;
     unsigned earlier; /* where the earlier victim was killed */
+    unsigned sleeps;  /* how often `wake` was called before */
     mp__a64 *note;    /* 64 words that the victim may write, zeroed */
 };
 extern struct sweep_round sweep;
@@ -84,6 +91,10 @@ extern struct sweep_round sweep;
 /* What this program exits with if its main runs where it never should: in a
  * child that was spawned in a scenario. */
 #define SWEEP_MAIN_RAN 99
+
+/* After so many seconds the fast sweep leaves the rest of a scenario to the full
+ * one. Setup may change it. */
+extern double sweep_fast_seconds;
 
 /* Seconds that anyone may take to go on. */
 #define SWEEP_BOUND 10.0

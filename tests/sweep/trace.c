@@ -31,7 +31,6 @@
 #include <unistd.h>
 
 #define STUCK_AFTER 10000000000 /* ns that a step may last without a sleep */
-#define NAP         1500000     /* ns: longer than any nap of the library */
 
 #if defined(__x86_64__)
 #define DEBUG_REGISTER(n) (offsetof(struct user, u_debugreg) + (n)*8)
@@ -54,6 +53,8 @@ static struct {
     mp__a32 pid; /* of one that waits to be adopted */
     mp__a32 released;
 } * offer;
+
+int64_t trace_nap = 1500000;
 
 static int64_t
 now(void)
@@ -87,7 +88,7 @@ state_of(pid_t pid)
 int
 trace_sleeps(pid_t pid)
 {
-    const struct timespec pause = {.tv_nsec = NAP / 4};
+    const struct timespec pause = {.tv_nsec = trace_nap / 4};
     int i;
 
     for (i = 0; i < 4; i++) {
@@ -168,7 +169,7 @@ read_status(struct trace *t, int status)
 enum trace_event
 trace_wait(struct trace *t)
 {
-    const struct timespec look = {.tv_nsec = 1000000};
+    const struct timespec look = {.tv_nsec = trace_nap * 2 / 3};
     int64_t start = now();
     sigset_t child;
     int status, r;

@@ -56,5 +56,7 @@ uintptr_t trace_pc(const struct trace *t);
 /* SIGKILLs the child and waits for its death. */
 void trace_kill(struct trace *t);
 
-/* Whether process `pid` has been asleep for a while: not in a nap. */
+/* Whether process `pid` has been asleep for a while: not in a nap. What counts
+ * as one, in ns; a scenario whose victim does none may lower it. */
 int trace_sleeps(pid_t pid);
+extern int64_t trace_nap;
