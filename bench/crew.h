@@ -10,6 +10,11 @@ extern "C" {
 
 #define CREW_MAX 32
 
+/* Members that wait for each other may spin in one sample, and sleep in the
+ * next, where everything takes a thousand times as long. So this is how many
+ * waits a sample has at most: it ends in any case. */
+#define WAITS_MOST 65536
+
 struct crew_seat {
     int64_t start, end;
     uint64_t sum; /* what the member counted: for checks */

@@ -11,7 +11,7 @@
  *
  * A sample of mproc or of a limit that fails (a wrong sum, a crash, no end)
  * makes the bench fail: it prints no line, and the program's exit status
- * tells. A peer that fails is left out from then on. */
+ * tells. Any other that fails is left out from then on. */
 #include "harness.h"
 #include "cores.h"
 #include "peer.h"
@@ -49,6 +49,15 @@ set_ops(const struct bench *bench, struct entrant *e, double ns)
     double units = ceil(SAMPLE_NS / (ns * (double)unit));
 
     e->ops = units < 1 ? unit : (long)units * unit;
+    if (bench->most_ops && e->ops > bench->most_ops)
+        e->ops = bench->most_ops;
+}
+
+static int
+is_long_enough(const struct bench *bench, const struct entrant *e, double ns)
+{
+    return ns * (double)e->ops >= TRIAL_NS ||
+           (bench->most_ops && e->ops * 4 > bench->most_ops);
 }
 
 /* Says that a contender failed. 0 if the bench can do without it, else -1. */
@@ -57,7 +66,7 @@ give_up(const struct bench *bench, struct entrant *e)
 {
     fprintf(stderr, "%s: %s FAILED\n", bench->name, e->contender->name);
     e->left_out = 1;
-    return e->contender->role == PEER ? 0 : -1;
+    return e->contender->role == OURS || e->contender->role == LIMIT ? -1 : 0;
 }
 
 /* Tries a contender until it is known how quick it is. 0, or -1. */
@@ -68,7 +77,7 @@ prepare(const struct bench *bench, struct entrant *e)
     double ns;
 
     e->ops = bench->load.ops;
-    while ((ns = measure(bench, e)) >= 0 && ns * (double)e->ops < TRIAL_NS) {
+    while ((ns = measure(bench, e)) >= 0 && !is_long_enough(bench, e, ns)) {
         e->ops *= 4;
         start = now_ns();
     }

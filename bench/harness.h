@@ -20,7 +20,9 @@ struct load {
  * in a process of its own, which it need not tidy up. */
 typedef double measure_fn(const struct load *load);
 
-enum role { OURS, LIMIT, PEER };
+/* BESIDE is shown among the peers, but is no rival: it cannot do the job, or
+ * is ours. */
+enum role { OURS, LIMIT, PEER, BESIDE };
 
 struct contender {
     const char *name;
@@ -35,11 +37,14 @@ struct bench {
     const char *ask;  /* what a peer program is asked for */
     struct load load; /* .ops: the smallest number, others are multiples */
     const struct contender *contenders; /* ends with a name NULL */
+    long most_ops;                      /* of a sample; 0: any number */
 };
 
 /* The benches of each subject; end with a name NULL. */
-extern const struct bench process_benches[], lock_benches[], queue_benches[],
-    pool_benches[], alloc_benches[], command_benches[];
+extern const struct bench process_benches[], lock_benches[],
+    sync_lock_benches[], sync_event_benches[], sync_condition_benches[],
+    sync_barrier_benches[], queue_benches[], pool_benches[], alloc_benches[],
+    command_benches[];
 
 /* Makes what the benches of commands work on, and removes it. */
 void commands_prepare(void);

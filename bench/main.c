@@ -17,6 +17,10 @@ static const struct subject {
 } subjects[] = {
     {process_benches, NULL, NULL},
     {lock_benches, NULL, NULL},
+    {sync_lock_benches, NULL, NULL},
+    {sync_event_benches, NULL, NULL},
+    {sync_condition_benches, NULL, NULL},
+    {sync_barrier_benches, NULL, NULL},
     {queue_benches, NULL, NULL},
     {pool_benches, NULL, NULL},
     {alloc_benches, NULL, NULL},

@@ -106,7 +106,7 @@ def bounce(size, producers, consumers, pinned, ops):
                 ops) / ops
 
 
-# Locks
+# Locks and semaphores: see lock.c
 
 def count(lock, counter, n):
     acquire, release = lock.acquire, lock.release
@@ -116,16 +116,210 @@ def count(lock, counter, n):
         release()
 
 
-def lock_member(seat, lock, counter, n):
+def count_member(seat, lock, counter, n):
     return lambda: None, lambda: count(lock, counter, n)
 
 
-def contend(size, producers, consumers, pinned, ops):
-    counter = RawValue("q", 0)
-    ns = crew(producers, pinned, lock_member, mp.Lock(), counter,
-              ops // producers)
-    check(counter.value == ops, "the lock let two processes in")
-    return ns / ops
+def contest_of(kind):
+    def measure(size, producers, consumers, pinned, ops):
+        counter = RawValue("q", 0)
+        ns = crew(producers, pinned, count_member, kind(), counter,
+                  ops // producers)
+        check(counter.value == ops, "the lock let two processes in")
+        return ns / ops
+    return measure
+
+
+def walk(seat, locks, steps, n):
+    at = seat
+    for i in range(n):
+        ahead = (at + 1) % 3
+        locks[ahead].acquire()
+        check(steps.value == 2 * i + (not seat), "out of turn")
+        steps.value += 1
+        locks[at].release()
+        at = ahead
+
+
+def walk_member(seat, locks, steps, n):
+    return lambda: locks[seat].acquire(), lambda: walk(seat, locks, steps, n)
+
+
+def walk_of(kind):
+    def measure(size, producers, consumers, pinned, ops):
+        return crew(2, pinned, walk_member, [kind() for _ in range(3)],
+                    RawValue("q", 0), ops) / ops
+    return measure
+
+
+def relay(mine, other, n):
+    for _ in range(n):
+        mine.acquire()
+        other.release()
+
+
+def relay_member(seat, turns, n):
+    return lambda: None, lambda: relay(turns[seat], turns[not seat], n)
+
+
+def relay_semaphores(size, producers, consumers, pinned, ops):
+    return crew(2, pinned, relay_member, [mp.Semaphore(1), mp.Semaphore(0)],
+                ops) / ops
+
+
+# Events: see event.c
+
+def ask_many(event, n):
+    count = 0
+    for _ in range(n):
+        count += event.is_set()
+    check(count == n, "a set event was not")
+
+
+def set_many(event, n):
+    for _ in range(n):
+        event.set()
+        event.clear()
+
+
+def event_alone(work, is_set):
+    def measure(size, producers, consumers, pinned, ops):
+        event = mp.Event()
+        if is_set:
+            event.set()
+        start = now()
+        work(event, ops)
+        return (now() - start) / ops
+    return measure
+
+
+def event_relay(mine, other, n):
+    for _ in range(n):
+        mine.wait()
+        mine.clear()
+        other.set()
+
+
+def event_relay_member(seat, turns, n):
+    return (lambda: None,
+            lambda: event_relay(turns[seat], turns[not seat], n))
+
+
+def relay_events(size, producers, consumers, pinned, ops):
+    turns = [mp.Event(), mp.Event()]
+    turns[0].set()
+    return crew(2, pinned, event_relay_member, turns, ops) / ops
+
+
+def lead_events(go, done, through, n):
+    for i in range(n):
+        through.value = 0
+        go[not i % 2].clear()
+        go[i % 2].set()
+        done.wait()
+        done.clear()
+
+
+def follow_events(go, done, through, lock, followers, n):
+    for i in range(n):
+        go[i % 2].wait()
+        with lock:
+            through.value += 1
+            last = through.value == followers
+        if last:
+            done.set()
+
+
+def event_rounds_member(seat, go, done, through, lock, followers, n):
+    if seat == 0:
+        return lambda: None, lambda: lead_events(go, done, through, n)
+    return (lambda: None,
+            lambda: follow_events(go, done, through, lock, followers, n))
+
+
+def event_rounds(size, producers, consumers, pinned, ops):
+    return crew(producers + 1, pinned, event_rounds_member,
+                [mp.Event(), mp.Event()], mp.Event(), RawValue("q", 0),
+                mp.Lock(), producers, ops) / ops
+
+
+# Conditions: see condition.c
+
+def condition_alone(size, producers, consumers, pinned, ops):
+    condition = mp.Condition()
+    start = now()
+    for _ in range(ops):
+        condition.acquire()
+        condition.notify()
+        condition.release()
+    return (now() - start) / ops
+
+
+def take_turns(seat, condition, turn, n):
+    for i in range(n):
+        with condition:
+            while turn.value != 2 * i + seat:
+                condition.wait()
+            turn.value += 1
+            condition.notify()
+
+
+def turns_member(seat, condition, turn, n):
+    return lambda: None, lambda: take_turns(seat, condition, turn, n)
+
+
+def condition_turns(size, producers, consumers, pinned, ops):
+    return crew(2, pinned, turns_member, mp.Condition(), RawValue("q", 0),
+                ops) / ops
+
+
+def lead_rounds(go, done, turn, through, followers, n):
+    with go:
+        for i in range(1, n + 1):
+            through.value = 0
+            turn.value = i
+            go.notify_all()
+            while through.value < followers:
+                done.wait()
+
+
+def follow_rounds(go, done, turn, through, followers, n):
+    with go:
+        for i in range(1, n + 1):
+            while turn.value < i:
+                go.wait()
+            check(turn.value == i, "a round began too early")
+            through.value += 1
+            if through.value == followers:
+                done.notify()
+
+
+def condition_rounds_member(seat, *args):
+    work = follow_rounds if seat else lead_rounds
+    return lambda: None, lambda: work(*args)
+
+
+def condition_rounds(size, producers, consumers, pinned, ops):
+    lock = mp.RLock()
+    return crew(producers + 1, pinned, condition_rounds_member,
+                mp.Condition(lock), mp.Condition(lock), RawValue("q", 0),
+                RawValue("q", 0), producers, ops) / ops
+
+
+# Barriers
+
+def come(barrier, n):
+    for _ in range(n):
+        barrier.wait()
+
+
+def barrier_member(seat, barrier, n):
+    return lambda: None, lambda: come(barrier, n)
+
+
+def barrier_rounds(size, producers, consumers, pinned, ops):
+    return crew(producers, pinned, barrier_member, mp.Barrier(producers),
+                ops) / ops
 
 
 # Memory: what Value and Array are made of
@@ -243,7 +437,20 @@ map_squares = map_of(square, range, square)
 KINDS = {
     "stream": stream,
     "bounce": bounce,
-    "lock": contend,
+    "lock": contest_of(mp.Lock),
+    "lock_walk": walk_of(mp.Lock),
+    "rlock": contest_of(mp.RLock),
+    "rlock_walk": walk_of(mp.RLock),
+    "semaphore": contest_of(mp.Semaphore),
+    "semaphore_relay": relay_semaphores,
+    "event_is_set": event_alone(ask_many, True),
+    "event_set_clear": event_alone(set_many, False),
+    "event_relay": relay_events,
+    "event_rounds": event_rounds,
+    "condition_alone": condition_alone,
+    "condition_turns": condition_turns,
+    "condition_rounds": condition_rounds,
+    "barrier": barrier_rounds,
     "alloc": alloc,
     "fork": start_by("fork"),
     "spawn": start_by("spawn"),

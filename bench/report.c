@@ -82,7 +82,10 @@ is_cpython(const struct entrant *e)
 static void
 print_number(double x)
 {
-    printf("%.*f", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
+    if (x < 0.0995)
+        printf("%.2g", x);
+    else
+        printf("%.*f", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
 }
 
 static void
@@ -129,7 +132,8 @@ is_first(const struct result *result)
     for (int i = 0; i < result->count; i++) {
         const struct entrant *e = &result->entrants[i];
 
-        if (is_peer(result, e) && median(e) < median(ours(result)))
+        if (is_peer(result, e) && e->contender->role != BESIDE &&
+            median(e) < median(ours(result)))
             return 0;
     }
     return 1;

@@ -35,10 +35,9 @@ fail(const char *format, ...)
 }
 
 void
-must(long r, const char *what)
+fail_by(long r, const char *what)
 {
-    if (r < 0)
-        fail("%s: %s", what, strerror(r == -1 ? errno : (int)-r));
+    fail("%s: %s", what, strerror(r == -1 ? errno : (int)-r));
 }
 
 static void *

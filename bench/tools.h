@@ -18,8 +18,16 @@ int64_t now_ns(void);
  * be printed. */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format,
                                                           ...);
-/* fail() with the meaning of an mproc or system error unless r >= 0. */
-void must(long r, const char *what);
+/* fail() with the meaning of an mproc or system error. */
+__attribute__((noreturn, cold)) void fail_by(long r, const char *what);
+
+/* That, unless r >= 0. Costs next to nothing in loops that are measured. */
+static ALWAYS_INLINE void
+must(long r, const char *what)
+{
+    if (__builtin_expect(r < 0, 0))
+        fail_by(r, what);
+}
 
 /* Memory shared with children, all of it touched. */
 void *shared_memory(size_t size);
