@@ -140,6 +140,19 @@ mp__bell_sleep(struct mp__bell *bell, const struct mp__watch *watch,
 }
 
 int
+mp__bell_nap(struct mp__bell *bell, const struct mp__watch *watch,
+             const void *object, mp_time slice, mp_time deadline)
+{
+    mp_time until = mp__now() + slice;
+    int r;
+
+    if (deadline <= until)
+        return mp__bell_sleep(bell, watch, object, deadline);
+    r = mp__bell_sleep(bell, watch, object, until);
+    return r == -ETIMEDOUT ? MP__SLICE_OVER : r;
+}
+
+int
 mp__bell_wait(struct mp__bell *bell, mp__a32 *data, uint32_t seen,
               struct mp__participant *const *lives, unsigned n,
               mp_time deadline)

@@ -62,6 +62,10 @@ int mp__watch_life(struct mp__watch *watch, uint64_t participant);
 int mp__bell_sleep(struct mp__bell *bell, const struct mp__watch *watch,
                    const void *object, mp_time deadline);
 
+/* The same, for `slice` ns at the most: then MP__SLICE_OVER. */
+int mp__bell_nap(struct mp__bell *bell, const struct mp__watch *watch,
+                 const void *object, mp_time slice, mp_time deadline);
+
 /* Sleeps while `*data == seen` and none of the `n` participants in `watch`
  * (at most 120) is dead; arms and disarms the bell. Wakes all others when
  * there are news. 0: look again (also now and then for no reason); -EAGAIN,

@@ -29,7 +29,7 @@
 #include "sync/barrier.h"
 
 #include "base/error.h"
-#include "os/clock.h"
+#include "sync/gate.h"
 #include "region/waiters.h"
 
 #include <errno.h>
@@ -307,11 +307,15 @@ watch_roster(struct mp_barrier *b, struct mp__watch *watch)
     return 1;
 }
 
-/* Sleeps once; somebody may be dead after that. `state`: of this turn. */
+/* Sleeps once; somebody may be dead after that. `state`: of this turn. Whoever
+ * dies in its seat, but not counted yet, has changed nothing that would keep
+ * others from falling asleep: so they look again soon, until they have found
+ * nothing once (`calm`). */
 static int
-sleep_once(const struct visit *v, uint64_t state)
+sleep_once(const struct visit *v, uint64_t state, int calm)
 {
     struct mp_barrier *b = v->barrier;
+    mp_time deadline = is_acting(state) ? MP_FOREVER : v->deadline;
     uint32_t registrations = mp__load(&b->registrations);
     struct mp__watch watch;
     uint64_t beside;
@@ -333,8 +337,9 @@ sleep_once(const struct visit *v, uint64_t state)
 #endif
     if (first && registrations && !watch_roster(b, &watch))
         return 0;
-    return mp__bell_sleep(bell_of(v), &watch, b,
-                          is_acting(state) ? MP_FOREVER : v->deadline);
+    if (calm)
+        return mp__bell_sleep(bell_of(v), &watch, b, deadline);
+    return mp__bell_nap(bell_of(v), &watch, b, mp__gate_slice, deadline);
 }
 
 /* Takes the visitor out of the count, and gives the seat back. 0: it is too
@@ -398,7 +403,7 @@ static int
 await_others(const struct visit *v)
 {
     struct mp_barrier *b = v->barrier;
-    int slept = 0;
+    int slept = 0, calm = 0;
     uint64_t state;
 
     spin(v);
@@ -407,8 +412,9 @@ await_others(const struct visit *v)
 
         if (!slept)
             mp__wait_begin(b); /* told once, for all sleeps */
-        r = sleep_once(v, state);
+        r = sleep_once(v, state, calm);
         slept = 1;
+        calm = r == MP__SLICE_OVER;
         state = mp__load(&b->state);
         if (is_turn_of(v, state) && (r = settle(v, state, r)) < 0) {
             mp__wait_end();

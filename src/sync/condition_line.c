@@ -410,8 +410,8 @@ sleep_in_line(struct mp_condition *condition, uint64_t ticket,
         return 0;
     }
     *reaped = 0;
-    if (dead && deadline > mp__now() + NAP)
-        deadline = mp__now() + NAP;
+    if (dead)
+        return mp__bell_nap(doorbell, &watch, condition, NAP, deadline);
     /* Only the first in line may expect to be notified soon. */
     if (watch.lives == 0 &&
         mp__sync_spin(&condition->spins, futex, (uint32_t)granted))

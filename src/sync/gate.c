@@ -25,7 +25,6 @@
  * once, or at the end of a short slice. */
 #include "sync/gate.h"
 
-#include "os/clock.h"
 #include "region/waiters.h"
 
 #include <errno.h>
@@ -62,21 +61,18 @@ mp__gate_sleep(struct mp__gate *gate, struct mp__gate_visit *visit,
                mp_time deadline)
 {
     int lasting = visit->calm || watch->lives == 0;
-    mp_time until = deadline;
     int r;
 
     if (!visit->slept)
         mp__wait_begin(object);
     if (visit->calm)
         mp__add(&gate->calm, 1);
-    if (!lasting && deadline > mp__now() + mp__gate_slice)
-        until = mp__now() + mp__gate_slice;
-    r = mp__bell_sleep(&gate->bell, watch, object, until);
+    r = lasting ? mp__bell_sleep(&gate->bell, watch, object, deadline)
+                : mp__bell_nap(&gate->bell, watch, object, mp__gate_slice,
+                               deadline);
     if (visit->calm)
         mp__sub(&gate->calm, 1);
     visit->slept = 1;
-    if (r == -ETIMEDOUT && until < deadline)
-        r = MP__SLICE_OVER;
     visit->calm = r == MP__SLICE_OVER && watch->lives > 0;
     return r == MP__SLICE_OVER ? 0 : r;
 }

@@ -3,6 +3,7 @@
  * nobody sleeps for less than an hour here: who should be woken is woken, or
  * the test fails. */
 #include "sync/barrier.h"
+#include "sync/gate.h"
 #include "sync/kit.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ stage_for(uint32_t parties)
     ck_assert_ptr_nonnull(stage);
     must(mp_barrier_create(&stage->barrier, parties, NULL));
     if (mp__view.tier == MP__TIER_FULL)
-        mp__view.slice = (mp_time)3600 * 1000000000;
+        mp__view.slice = mp__gate_slice = (mp_time)3600 * 1000000000;
     return stage;
 }
 

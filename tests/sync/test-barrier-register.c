@@ -2,6 +2,7 @@
 /* Barrier: threads that have registered, and end or are killed. As in
  * test-barrier-death.c nobody sleeps for less than an hour where the kernel
  * does all we ask for. */
+#include "sync/gate.h"
 #include "sync/kit.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ stage_for(uint32_t parties)
     ck_assert_ptr_nonnull(stage);
     must(mp_barrier_create(&stage->barrier, parties, NULL));
     if (mp__view.tier == MP__TIER_FULL)
-        mp__view.slice = (mp_time)3600 * 1000000000;
+        mp__view.slice = mp__gate_slice = (mp_time)3600 * 1000000000;
     return stage;
 }
 

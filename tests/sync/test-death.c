@@ -14,9 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MOST   8
-#define BOUND  10 /* seconds; what is promised is 10 ms: see test-notice.c */
-#define PERMIT 5
+#define MOST    8
+#define BOUND   10 /* seconds; what is promised is 10 ms: see test-notice.c */
+#define PERMITS 5
 
 struct stage {
     mp_lock *lock;
@@ -39,7 +39,7 @@ death_stage(void)
     ck_assert_ptr_nonnull(stage);
     must(mp_lock_create(&stage->lock, NULL));
     must(mp_rlock_create(&stage->rlock, NULL));
-    must(mp_semaphore_create(&stage->semaphore, PERMIT,
+    must(mp_semaphore_create(&stage->semaphore, PERMITS,
                              MP_SEMAPHORE_ATTR(.tracked = 1)));
     must(mp_event_create(&stage->event, NULL));
     return stage;
@@ -53,6 +53,12 @@ end_stage(struct stage *stage)
     must(mp_semaphore_destroy(stage->semaphore));
     must(mp_event_destroy(stage->event));
     must(mp_free(stage));
+}
+
+static unsigned
+sleepers(const void *object)
+{
+    return mp__waiters_of(object, 64, NULL, 0);
 }
 
 /* ---- Ways to die ---- */
@@ -171,13 +177,13 @@ START_TEST(G02_owner_dead_is_told_at_once)
 
         ck_assert_int_eq(mp_lock_acquire(stage->lock, MP_NOW), -EAGAIN);
         ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), -EAGAIN);
-        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 2);
+        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 2);
         mp__store(&stage->go, 1);
         wait_until(mp_lock_owner(stage->lock) == -EOWNERDEAD, 20);
         ck_assert_int_eq(mp_rlock_owner(stage->rlock), -EOWNERDEAD);
         ck_assert_int_eq(mp_lock_locked(stage->lock), 1);
         ck_assert_int_eq(mp_lock_is_robust(stage->lock), 1);
-        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT);
+        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS);
         ck_assert_int_eq(mp_lock_acquire(stage->lock, MP_NOW), -EOWNERDEAD);
         ck_assert_int_eq(mp_lock_owner(stage->lock), getpid());
         must(mp_lock_release(stage->lock));
@@ -197,7 +203,7 @@ END_TEST
 START_TEST(G02_lock_of_the_dead_may_be_destroyed)
 {
     struct stage *stage = death_stage();
-    pid_t pid = start_victim(stage, _i, PERMIT);
+    pid_t pid = start_victim(stage, _i, PERMITS);
 
     mp__store(&stage->go, 1);
     wait_until(mp_lock_owner(stage->lock) == -EOWNERDEAD, 20);
@@ -230,11 +236,11 @@ START_TEST(G02_locks_of_a_chain_of_dead)
     struct stage *stage = death_stage();
 
     for (int i = 0; i < 20; i++) {
-        pid_t pid = start_victim(stage, 0, i % (PERMIT + 1));
+        pid_t pid = start_victim(stage, 0, i % (PERMITS + 1));
 
         mp__store(&stage->go, 1);
         end_victim(stage, pid);
-        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT);
+        ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS);
     }
     ck_assert_int_eq(mp_lock_acquire(stage->lock, MP_NOW), -EOWNERDEAD);
     must(mp_lock_release(stage->lock));
@@ -265,7 +271,7 @@ START_TEST(lock_outlives_the_children_of_its_owner)
     kill_and_reap(pid);
     ck_assert_int_eq(mp_lock_owner(stage->lock), getpid());
     ck_assert_int_eq(mp_lock_acquire(stage->lock, MP_NOW), -EAGAIN);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 1);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 1);
     must(mp_lock_release(stage->lock));
     must(mp_semaphore_release(stage->semaphore));
     end_stage(stage);
@@ -282,7 +288,7 @@ START_TEST(lock_of_the_stopped_is_held)
     wait_until(process_state(pid) == 'T', 20);
     ck_assert_int_eq(mp_lock_acquire(stage->lock, mp_timeout(0.05)),
                      -ETIMEDOUT);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 1);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 1);
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(mp_lock_acquire(stage->lock, mp_timeout(BOUND)),
                      -EOWNERDEAD);
@@ -342,6 +348,51 @@ START_TEST(G02_owner_dead_is_told_to_one_who_sleeps)
     mp__store(&stage->go, 1);
     wait_until(mp__load(&stage->got) == 4, BOUND);
     ck_assert_uint_eq(mp__load(&stage->dead), 1);
+    kin_end(kin);
+    end_victim(stage, pid);
+    end_stage(stage);
+}
+END_TEST
+
+static int
+sleep_for_permit(void *arg, int unused)
+{
+    struct stage *stage = arg;
+
+    (void)unused;
+    must(mp_semaphore_acquire(stage->semaphore, MP_FOREVER));
+    mp__add(&stage->got, 1);
+    wait_until(mp__load(&stage->stop), 60);
+    must(mp_semaphore_release(stage->semaphore));
+    return 0;
+}
+
+static int
+sleep_for_one_of_them(void *arg, int i)
+{
+    kin_fn *const fns[] = {sleep_for_lock, sleep_for_rlock, sleep_for_permit};
+
+    return fns[i % 3](arg, i);
+}
+
+/* The kernel wakes one of all who watch a life: that one tells the others,
+ * whatever they wait for. */
+START_TEST(G02_owner_dead_is_told_wherever_it_matters)
+{
+    struct stage *stage = death_stage();
+    pid_t pid = start_victim(stage, _i % WAYS, PERMITS);
+    struct kin *kin =
+        kin_start((enum kin_how)(_i / WAYS), 6, sleep_for_one_of_them, stage);
+
+    wait_until(mp_lock_waiters(stage->lock, NULL, 0) == 2 &&
+                   mp_rlock_waiters(stage->rlock, NULL, 0) == 2 &&
+                   sleepers(stage->semaphore) == 2,
+               20);
+    kin_await_sleep(kin);
+    mp__store(&stage->go, 1);
+    wait_until(mp__load(&stage->got) == 6, BOUND);
+    ck_assert_uint_eq(mp__load(&stage->dead), 2);
+    mp__store(&stage->stop, 1);
     kin_end(kin);
     end_victim(stage, pid);
     end_stage(stage);
@@ -463,44 +514,25 @@ START_TEST(G04_lock_waiter_killed_when_it_is_woken)
 }
 END_TEST
 
-static int
-sleep_for_permit(void *arg, int unused)
-{
-    struct stage *stage = arg;
-
-    (void)unused;
-    must(mp_semaphore_acquire(stage->semaphore, MP_FOREVER));
-    mp__add(&stage->got, 1);
-    wait_until(mp__load(&stage->stop), 60);
-    must(mp_semaphore_release(stage->semaphore));
-    return 0;
-}
-
-static unsigned
-sleepers(const void *object)
-{
-    return mp__waiters_of(object, 64, NULL, 0);
-}
-
 START_TEST(G04_semaphore_waiters_killed_take_nothing)
 {
     struct stage *stage = death_stage();
     struct kin *kin;
 
-    for (int i = 0; i < PERMIT; i++)
+    for (int i = 0; i < PERMITS; i++)
         must(mp_semaphore_acquire(stage->semaphore, MP_NOW));
     kin = kin_start(PROCESSES, 4, sleep_for_permit, stage);
     wait_until(sleepers(stage->semaphore) == 4, 20);
     kin_await_sleep(kin);
     kin_kill(kin, _i);
     kin_kill(kin, (_i + 1) % 4);
-    for (int i = 0; i < PERMIT; i++)
+    for (int i = 0; i < PERMITS; i++)
         must(mp_semaphore_release(stage->semaphore));
     wait_until(mp__load(&stage->got) == 2, BOUND);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 2);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 2);
     mp__store(&stage->stop, 1);
     kin_end(kin);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS);
     end_stage(stage);
 }
 END_TEST
@@ -515,7 +547,7 @@ START_TEST(G02_permits_of_the_dead_come_back_exactly)
     must(mp_semaphore_acquire(stage->semaphore, MP_NOW));
     first = start_victim(stage, _i, 3);
     mp__store(&stage->go, 0);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 4);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 4);
     must(mp_semaphore_acquire(stage->semaphore, MP_NOW));
     ck_assert_int_eq(mp_semaphore_acquire(stage->semaphore, MP_NOW), -EAGAIN);
     mp__store(&stage->go, 1);
@@ -530,7 +562,7 @@ START_TEST(G02_permits_of_the_dead_come_back_exactly)
         ck_assert_int_eq(
             mp_semaphore_acquire(stage->semaphore, mp_timeout(BOUND)), 0);
     ck_assert_int_eq(mp_semaphore_acquire(stage->semaphore, MP_NOW), -EAGAIN);
-    for (int i = 0; i < PERMIT; i++)
+    for (int i = 0; i < PERMITS; i++)
         must(mp_semaphore_release(stage->semaphore));
     ck_assert_int_eq(mp_semaphore_release(stage->semaphore), -EPERM);
     end_victim(stage, second);
@@ -545,7 +577,7 @@ START_TEST(G02_permits_of_the_dead_go_to_those_who_sleep)
     pid_t pid = start_victim(stage, _i % WAYS, 3);
     struct kin *kin;
 
-    for (int i = 0; i < PERMIT - 3; i++)
+    for (int i = 0; i < PERMITS - 3; i++)
         must(mp_semaphore_acquire(stage->semaphore, MP_NOW));
     kin = kin_start((enum kin_how)(_i / WAYS), 4, sleep_for_permit, stage);
     wait_until(sleepers(stage->semaphore) == 4, 20);
@@ -558,7 +590,7 @@ START_TEST(G02_permits_of_the_dead_go_to_those_who_sleep)
     wait_until(mp__load(&stage->got) == 4, BOUND);
     mp__store(&stage->stop, 1);
     kin_end(kin);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT - 1);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS - 1);
     must(mp_semaphore_release(stage->semaphore));
     end_victim(stage, pid);
     end_stage(stage);
@@ -687,7 +719,7 @@ START_TEST(G02_workers_killed_at_random)
     mp__store(&stage->stop, 1);
     for (size_t i = 0; i < LENGTH(pids); i++)
         expect_exit(pids[i], 0);
-    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMIT);
+    ck_assert_int_eq(mp_semaphore_value(stage->semaphore), PERMITS);
     ck_assert_int_le(mp_lock_acquire(stage->lock, MP_NOW), 0);
     must(mp_lock_release(stage->lock));
     end_stage(stage);
@@ -708,6 +740,8 @@ add_tests(Suite *suite, const char *name, void (*believe)(void))
     tcase_add_test(tcase, lock_of_the_stopped_is_held);
     tcase_add_loop_test(tcase, G02_owner_dead_is_told_to_one_who_sleeps, 0,
                         WAYS * 4);
+    tcase_add_loop_test(tcase, G02_owner_dead_is_told_wherever_it_matters, 0,
+                        WAYS * 2);
     tcase_add_loop_test(tcase, G02_lock_passes_along_a_line_that_dies, 0, 2);
     tcase_add_test(tcase, G04_lock_waiters_killed_harm_nobody);
     tcase_add_test(tcase, G04_lock_waiter_killed_when_it_is_woken);
@@ -726,9 +760,19 @@ int
 main(void)
 {
     Suite *suite = suite_create("death");
+    TCase *tcase;
 
     add_tests(suite, "full", NULL);
     add_tests(suite, "sliced", believe_in_sliced);
     add_tests(suite, "no-waitv", believe_in_no_waitv);
+    tcase = mp_test_case(suite, "wake-ups", 60);
+    tcase_add_checked_fixture(tcase, rely_on_wake_ups, NULL);
+    tcase_add_loop_test(tcase, G02_owner_dead_is_told_to_one_who_sleeps, 0,
+                        WAYS * 4);
+    tcase_add_loop_test(tcase, G02_owner_dead_is_told_wherever_it_matters, 0,
+                        WAYS * 2);
+    tcase_add_loop_test(tcase, G02_permits_of_the_dead_go_to_those_who_sleep,
+                        0, WAYS * 2);
+    tcase_add_test(tcase, G04_event_waiters_killed_harm_nobody);
     return mp_test_main(suite);
 }
