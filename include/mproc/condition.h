@@ -13,7 +13,8 @@
  * is killed in mp_condition_notify(c, 1) or mp_condition_notify_all() has
  * notified all that it was to, or none. Whoever dies holding the lock, the
  * next to get it is told by -EOWNERDEAD: of acquire, or of a wait when it gets
- * the lock back.
+ * the lock back. It should notify all: the dead may have been notified, and
+ * not have done anything about it.
  *
  * Waiters are notified in the order in which they began to wait. Spurious
  * returns of a wait are rare (they follow a death), but look at the state

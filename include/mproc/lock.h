@@ -10,8 +10,10 @@
  * process is killed, at any instruction; or executes another program), the
  * next acquire gets the lock and returns -EOWNERDEAD: the lock is held by the
  * caller, who should look at what it guards, and release it as usual. Who
- * sleeps already is told within 10 ms, who comes later at once. A thread that
- * is killed while it waits leaves nothing behind.
+ * sleeps already is told within 10 ms (within a second, if the one whom the
+ * kernel told first is killed as well, and slept for another object), who
+ * comes later at once. A thread that is killed while it waits leaves nothing
+ * behind.
  *
  * All functions are thread-safe, and none may be called in a signal handler.
  * Without contention none makes a system call. Locks are not fair: who comes
