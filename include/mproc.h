@@ -3,6 +3,7 @@
 #ifndef MPROC_H
 #define MPROC_H
 
+#include <mproc/array.h>
 #include <mproc/barrier.h>
 #include <mproc/base.h>
 #include <mproc/condition.h>
@@ -13,6 +14,8 @@
 #include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/queue.h>
+#include <mproc/scalar.h>
 #include <mproc/semaphore.h>
+#include <mproc/value.h>
 
 #endif

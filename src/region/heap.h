@@ -35,6 +35,8 @@ enum mp__slab {
     MP__SLAB_EVENT,
     MP__SLAB_CONDITION,
     MP__SLAB_BARRIER,
+    MP__SLAB_VALUE,
+    MP__SLAB_ARRAY,
     MP__SLABS,
 };
 

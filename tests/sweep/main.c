@@ -26,6 +26,7 @@ static const struct sweep_scenario *const lists[] = {
     sweep_bell,    sweep_queue_put, sweep_queue_get, sweep_queue,
     sweep_process, sweep_pool,      sweep_lock,      sweep_semaphore,
     sweep_event,   sweep_condition, sweep_barrier,
+    sweep_value,
 };
 
 #define IN_SCENARIO "SWEEP_SCENARIO" /* set in all its processes */

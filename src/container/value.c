@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Value: a cell with a handle. What is shared is one word, which anybody
+ * changes in single steps (cell.c), and the lock, which is the users' business
+ * (own_lock.c). To destroy it is to take away its stamp; after that its lock
+ * and its memory are given back, and who dies in between leaks these. */
+#include "container/container.h"
+
+#include "base/error.h"
+#include "container/cell.h"
+#include "container/text.h"
+
+#include <errno.h>
+
+/* The functions behind the macros. */
+#undef mp_value_create
+#undef mp_value_get
+#undef mp_value_set
+#undef mp_value_add
+#undef mp_value_add_get
+#undef mp_value_compare_exchange
+
+static int
+enter(mp_value *value, const char *function)
+{
+    return mp__sync_enter(value, MP__SLAB_VALUE, function, "a value");
+}
+
+/* The cell of a live value; or as mp__sync_enter(). */
+static inline int
+reach(struct mp__cell *cell, mp_value *value, const char *function)
+{
+    int r = enter(value, function);
+
+    if (MP__UNLIKELY(r < 0))
+        return r;
+    *cell =
+        (struct mp__cell){mp__type_find(value->code), &value->word, function};
+    return 0;
+}
+
+/* ---- Life ---- */
+
+int
+mp_value_create(mp_value **ret_value, int code, mp_scalar x)
+{
+    const struct mp__type *type = mp__type_expect(code, "mp_value_create");
+    mp_value *value;
+    uint64_t bits;
+    int r;
+
+    if (type == NULL)
+        return -EINVAL;
+    if (ret_value == NULL)
+        return mp__fail(-EINVAL, "mp_value_create: ret_value is NULL");
+    r = mp__type_encode(type, x, &bits);
+    if (r < 0)
+        return mp__type_refuse(type, x, r, "mp_value_create");
+    r = mp__enter();
+    if (r < 0)
+        return r;
+    value = mp__object_alloc(MP__SLAB_VALUE, sizeof(*value));
+    if (value == NULL)
+        return -ENOMEM;
+    value->word = bits;
+    value->code = code;
+    mp__object_publish(value, MP__SLAB_VALUE);
+    *ret_value = value;
+    return 0;
+}
+
+int
+mp_value_destroy(mp_value *value)
+{
+    int r = value ? enter(value, "mp_value_destroy") : 1;
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = mp__own_lock_idle(&value->own, "mp_value_destroy");
+    if (r < 0)
+        return r;
+    if (mp__object_retire(value, MP__SLAB_VALUE) < 0)
+        return mp__fail_handle("mp_value_destroy", value, "a value");
+    mp__own_lock_end(&value->own);
+    mp__object_free(value, MP__SLAB_VALUE);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+int
+mp_value_get(mp_value *value, int type, void *ret_x)
+{
+    struct mp__cell cell;
+    int r = reach(&cell, value, "mp_value_get");
+
+    return MP__UNLIKELY(r < 0) ? r : mp__cell_get(&cell, type, ret_x);
+}
+
+int
+mp_value_set(mp_value *value, mp_scalar x)
+{
+    struct mp__cell cell;
+    int r = reach(&cell, value, "mp_value_set");
+
+    return MP__UNLIKELY(r < 0) ? r : mp__cell_set(&cell, x);
+}
+
+int
+mp_value_add(mp_value *value, mp_scalar x)
+{
+    struct mp__cell cell;
+    mp_scalar sum;
+    int r = reach(&cell, value, "mp_value_add");
+
+    return MP__UNLIKELY(r < 0) ? r : mp__cell_add(&cell, x, &sum);
+}
+
+int
+mp_value_add_get(mp_value *value, mp_scalar x, int type, void *ret_sum)
+{
+    struct mp__cell cell;
+    mp_scalar sum;
+    int r = reach(&cell, value, "mp_value_add_get");
+
+    if (r < 0 || (r = mp__scalar_check(type, ret_sum, cell.function)) < 0 ||
+        (r = mp__cell_add(&cell, x, &sum)) < 0)
+        return r;
+    return mp__scalar_give(sum, type, ret_sum, cell.function);
+}
+
+int
+mp_value_compare_exchange(mp_value *value, mp_scalar expected,
+                          mp_scalar desired)
+{
+    struct mp__cell cell;
+    int r = reach(&cell, value, "mp_value_compare_exchange");
+
+    return MP__UNLIKELY(r < 0)
+               ? r
+               : mp__cell_compare_exchange(&cell, expected, desired);
+}
+
+/* ---- Whatever else ---- */
+
+mp_rlock *
+mp_value_lock(mp_value *value)
+{
+    if (enter(value, "mp_value_lock") < 0)
+        return NULL;
+    return mp__own_lock_get(&value->own, "value", value);
+}
+
+int
+mp_value_type(mp_value *value)
+{
+    int r = enter(value, "mp_value_type");
+
+    return r < 0 ? r : value->code;
+}
+
+int
+mp_value_print(mp_value *value, FILE *out)
+{
+    char text[MP__TEXT];
+    struct mp__cell cell;
+    int r = reach(&cell, value, "mp_value_print");
+
+    if (r < 0)
+        return r;
+    if (out == NULL)
+        return mp__fail(-EINVAL, "mp_value_print: out is NULL");
+    mp__text_of_cell(text, cell.type, mp__cell_load(&cell));
+    if (fputs(text, out) < 0)
+        return mp__fail(-EIO, "mp_value_print: `out` has an error");
+    return 0;
+}
