@@ -107,7 +107,15 @@ leave_seat(const struct visit *v)
 static void
 withdraw(const struct visit *v)
 {
+    struct mp_barrier *b = v->barrier;
+    uint64_t state;
+
     leave_seat(v);
+    /* Whoever has found us beside it in the meantime must not fall asleep. */
+    state = mp__load(&b->state);
+    while (is_turn_of(v, state) &&
+           !mp__cas(&b->state, &state, mp__barrier_step(state)))
+        ;
     mp__barrier_wake(bell_of(v));
     mp__bell_disarm();
 }
