@@ -25,7 +25,7 @@ typedef struct mp_barrier mp_barrier;
 typedef struct mp_barrier_attr {
     uint32_t size;    /* set by MP_BARRIER_ATTR */
     uint32_t flags;   /* none yet: 0 */
-    const char *name; /* for mp_describe(); copied, at most 31 bytes */
+    const char *name; /* for mp_describe(); copied, up to 31 bytes of it */
 } mp_barrier_attr;
 
 /* MP_BARRIER_ATTR(.name = "round"): attributes for this call. */

@@ -3,7 +3,11 @@
  *
  * Results. A function that returns `int` or `ssize_t` gives a value >= 0 on
  * success, else a negative error number (-EINVAL, -ETIMEDOUT, ...); `errno`
- * is not set. Out-parameters are written only on success. */
+ * is not set. Out-parameters are written only on success.
+ *
+ * -EINTR says that a signal handler ran, and that nothing has changed: call
+ * again with the same deadline. The kernel goes on with some waits by itself
+ * after a handler that was installed with SA_RESTART. */
 #ifndef MPROC_BASE_H
 #define MPROC_BASE_H
 

@@ -35,7 +35,7 @@ typedef struct mp_condition mp_condition;
 typedef struct mp_condition_attr {
     uint32_t size;    /* set by MP_CONDITION_ATTR */
     uint32_t flags;   /* none yet: 0 */
-    const char *name; /* for mp_describe(); copied, at most 31 bytes */
+    const char *name; /* for mp_describe(); copied, up to 31 bytes of it */
     mp_lock *lock;    /* the lock to use; must outlive the condition. */
     mp_rlock *rlock;  /* Neither: an RLock of its own */
 } mp_condition_attr;

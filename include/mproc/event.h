@@ -20,7 +20,7 @@ typedef struct mp_event mp_event;
 typedef struct mp_event_attr {
     uint32_t size;    /* set by MP_EVENT_ATTR */
     uint32_t flags;   /* none yet: 0 */
-    const char *name; /* for mp_describe(); copied, at most 31 bytes */
+    const char *name; /* for mp_describe(); copied, up to 31 bytes of it */
 } mp_event_attr;
 
 /* MP_EVENT_ATTR(.name = "green"): attributes for this call. */

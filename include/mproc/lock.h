@@ -36,7 +36,7 @@ typedef struct mp_rlock mp_rlock;
 typedef struct mp_lock_attr {
     uint32_t size;    /* set by MP_LOCK_ATTR */
     uint32_t flags;   /* MP_LOCK_HANDOVER; an RLock knows none */
-    const char *name; /* for mp_describe(); copied, at most 31 bytes */
+    const char *name; /* for mp_describe(); copied, up to 31 bytes of it */
 } mp_lock_attr;
 
 /* MP_LOCK_ATTR(.name = "tickets"): attributes for this call. */
@@ -79,8 +79,8 @@ MP_API int mp_lock_is_robust(mp_lock *lock);
 MP_API pid_t mp_lock_owner(mp_lock *lock);
 
 /* How many threads sleep until they can have it, at about this moment. The
- * pids of their processes go to `pids`, as many as there is room for;
- * `pids` may be NULL if `n` is 0. */
+ * pids of their processes go to `pids`, as many as there is room for, at most
+ * 256; `pids` may be NULL if `n` is 0. */
 MP_API int mp_lock_waiters(mp_lock *lock, pid_t *pids, size_t n);
 
 /* ---- RLock: the owner may acquire it again ---- */

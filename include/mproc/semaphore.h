@@ -32,7 +32,7 @@ typedef struct mp_semaphore mp_semaphore;
 typedef struct mp_semaphore_attr {
     uint32_t size;    /* set by MP_SEMAPHORE_ATTR */
     uint32_t flags;   /* none yet: 0 */
-    const char *name; /* for mp_describe(); copied, at most 31 bytes */
+    const char *name; /* for mp_describe(); copied, up to 31 bytes of it */
     int bounded; /* 1: never more permits than at first (BoundedSemaphore) */
     int tracked; /* 1: a permit belongs to the thread that took it, returns
                     when that dies, and is given back by it only; implies

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lock and RLock: the clauses. */
+/* Lock: the clauses. */
 #include "os/clock.h"
 #include "sync/conformance.h"
 
@@ -9,8 +9,6 @@
 
 struct stage {
     mp_lock *lock;
-    mp_rlock *rlock;
-    mp_time deadline;
     mp__a32 in;     /* parties that have come so far */
     mp__a32 go;     /* the test says: go on */
     mp__a32 inside; /* who holds it at the moment */
@@ -24,8 +22,6 @@ lock_stage(void)
 
     ck_assert_ptr_nonnull(stage);
     must(mp_lock_create(&stage->lock, NULL));
-    must(mp_rlock_create(&stage->rlock, NULL));
-    stage->deadline = MP_FOREVER;
     return stage;
 }
 
@@ -33,18 +29,16 @@ static void
 end_stage(struct stage *stage)
 {
     must(mp_lock_destroy(stage->lock));
-    must(mp_rlock_destroy(stage->rlock));
     must(mp_free(stage));
 }
 
 static int
 sleepers(struct stage *stage)
 {
-    return mp_lock_waiters(stage->lock, NULL, 0) +
-           mp_rlock_waiters(stage->rlock, NULL, 0);
+    return mp_lock_waiters(stage->lock, NULL, 0);
 }
 
-/* ---- Parties of Lock ---- */
+/* ---- What the parties do ---- */
 
 static int
 hold_until_told(struct party *me)
@@ -148,7 +142,7 @@ end_holding_it(struct party *me)
     return 0;
 }
 
-/* ---- Lock ---- */
+/* ---- The clauses ---- */
 
 static void
 acquired_and_released(enum way way)
@@ -355,276 +349,5 @@ const struct clause lock_clauses[] = {
     {"lock_is_held_by_one_at_a_time", one_at_a_time},
     {"G02_lock_owner_gone_is_told", owner_gone_is_told},
     {"G20_lock_sent_in_a_message", sent_in_a_message},
-    {0},
-};
-
-/* ---- RLock ---- */
-
-static int
-use_it_recursively(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    for (int i = 0; i < 3; i++)
-        expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-    expect(mp_rlock_release(stage->rlock), 0);
-    expect(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    for (int i = 0; i < 3; i++) {
-        expect(mp_rlock_locked(stage->rlock), 1);
-        expect(mp_rlock_release(stage->rlock), 0);
-    }
-    expect(mp_rlock_release(stage->rlock), -EPERM);
-    expect(mp_rlock_locked(stage->rlock), 0);
-    return 0;
-}
-
-static void
-recursive(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    for (int i = 0; i < 2; i++)
-        crew_run(way, 1, use_it_recursively, stage);
-    end_stage(stage);
-}
-
-static int
-try_rlock_in_vain(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    expect(mp_rlock_locked(stage->rlock), 1);
-    expect(mp_rlock_acquire(stage->rlock, MP_NOW), -EAGAIN);
-    expect(mp_rlock_acquire(stage->rlock, mp_timeout(0)), -ETIMEDOUT);
-    expect(mp_rlock_release(stage->rlock), -EPERM);
-    return 0;
-}
-
-static int
-try_rlock(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    expect(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    expect(mp_rlock_release(stage->rlock), 0);
-    return 0;
-}
-
-static void
-of_one_owner(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    crew_run(way, 2, try_rlock_in_vain, stage);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    crew_run(way, 2, try_rlock_in_vain, stage);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    crew_run(way, 1, try_rlock, stage);
-    end_stage(stage);
-}
-
-static int
-release_rlock_in_vain(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    expect(mp_rlock_release(stage->rlock), -EPERM);
-    return 0;
-}
-
-static void
-free_rlock_cannot_be_released(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    crew_run(way, 1, release_rlock_in_vain, stage);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), -EPERM);
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 0);
-    end_stage(stage);
-}
-
-static int
-hold_rlock_until_told(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    for (int i = 0; i < 2; i++)
-        expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-    mp__store(&stage->in, 1);
-    party_await(mp__load(&stage->go));
-    for (int i = 0; i < 2; i++)
-        expect(mp_rlock_release(stage->rlock), 0);
-    return 0;
-}
-
-static void
-held_rlock_is_seen_by_others(enum way way)
-{
-    struct stage *stage = lock_stage();
-    struct crew *crew = crew_start(way, 1, hold_rlock_until_told, stage);
-
-    await(crew, mp__load(&stage->in));
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 1);
-    ck_assert_int_eq(mp_rlock_owner(stage->rlock), crew->pids[0]);
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), -EAGAIN);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), -EPERM);
-    mp__store(&stage->go, 1);
-    crew_end(crew);
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 0);
-    ck_assert_int_eq(mp_rlock_owner(stage->rlock), 0);
-    end_stage(stage);
-}
-
-static int
-pass_through_rlock(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-    expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-    mp__add(&stage->in, 1);
-    expect(mp_rlock_release(stage->rlock), 0);
-    expect(mp_rlock_release(stage->rlock), 0);
-    return 0;
-}
-
-static void
-contended_rlock_is_had_by_all(enum way way)
-{
-    struct stage *stage = lock_stage();
-    struct crew *crew;
-
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    crew = crew_start(way, MOST, pass_through_rlock, stage);
-    await(crew, sleepers(stage) == MOST);
-    for (int i = 0; i < 3; i++) {
-        ck_assert_uint_eq(mp__load(&stage->in), 0);
-        ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    }
-    crew_end(crew);
-    ck_assert_uint_eq(mp__load(&stage->in), MOST);
-    end_stage(stage);
-}
-
-static int
-wait_for_rlock_in_vain(struct party *me)
-{
-    struct stage *stage = me->arg;
-    mp_time until = mp_timeout(0.1);
-
-    expect(mp_rlock_acquire(stage->rlock, until), -ETIMEDOUT);
-    expect(mp__now() >= until, 1);
-    return 0;
-}
-
-static void
-rlock_wait_lasts_until_its_deadline(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, mp_timeout(0)), 0);
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, mp_timeout(0)), 0);
-    crew_run(way, 3, wait_for_rlock_in_vain, stage);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    crew_run(way, 1, try_rlock, stage);
-    end_stage(stage);
-}
-
-static int
-wait_for_rlock_until_signal(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), -EINTR);
-    expect(mp_rlock_release(stage->rlock), -EPERM);
-    return 0;
-}
-
-static void
-rlock_wait_ends_at_a_signal(enum way way)
-{
-    struct stage *stage = lock_stage();
-    struct crew *crew;
-
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    crew = crew_start(way, 1, wait_for_rlock_until_signal, stage);
-    await(crew, sleepers(stage) == 1);
-    crew_interrupt(crew, 0);
-    crew_end(crew);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    end_stage(stage);
-}
-
-static int
-count_recursively(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    for (int i = 0; i < 1000; i++) {
-        expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-        expect(mp__add(&stage->inside, 1), 0);
-        stage->count++;
-        expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-        stage->count++;
-        expect(mp_rlock_release(stage->rlock), 0);
-        stage->count++;
-        expect(mp__sub(&stage->inside, 1), 1);
-        expect(mp_rlock_release(stage->rlock), 0);
-    }
-    return 0;
-}
-
-static void
-rlock_one_at_a_time(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    crew_run(way, 4, count_recursively, stage);
-    ck_assert_uint_eq(stage->count, 4 * 3000);
-    end_stage(stage);
-}
-
-static int
-end_holding_rlock(struct party *me)
-{
-    struct stage *stage = me->arg;
-
-    for (int i = 0; i < 3; i++)
-        expect(mp_rlock_acquire(stage->rlock, MP_FOREVER), 0);
-    return 0;
-}
-
-static void
-rlock_owner_gone_is_told(enum way way)
-{
-    struct stage *stage = lock_stage();
-
-    crew_run(way, 1, end_holding_rlock, stage);
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 1);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), -EPERM);
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), -EOWNERDEAD);
-    ck_assert_int_eq(mp_rlock_acquire(stage->rlock, MP_NOW), 0);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 1);
-    ck_assert_int_eq(mp_rlock_release(stage->rlock), 0);
-    ck_assert_int_eq(mp_rlock_locked(stage->rlock), 0);
-    end_stage(stage);
-}
-
-const struct clause rlock_clauses[] = {
-    {"rlock_is_recursive", recursive},
-    {"rlock_has_one_owner", of_one_owner},
-    {"rlock_free_cannot_be_released", free_rlock_cannot_be_released},
-    {"rlock_held_is_seen_by_others", held_rlock_is_seen_by_others},
-    {"rlock_contended_is_had_by_all", contended_rlock_is_had_by_all},
-    {"rlock_wait_lasts_until_its_deadline",
-     rlock_wait_lasts_until_its_deadline},
-    {"rlock_wait_ends_at_a_signal", rlock_wait_ends_at_a_signal},
-    {"rlock_is_held_by_one_at_a_time", rlock_one_at_a_time},
-    {"G02_rlock_owner_gone_is_told", rlock_owner_gone_is_told},
     {0},
 };

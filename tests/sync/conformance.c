@@ -13,9 +13,13 @@ static const struct {
     const char *name;
     const struct clause *clauses;
 } objects[] = {
-    {"lock", lock_clauses},           {"rlock", rlock_clauses},
-    {"semaphore", semaphore_clauses}, {"event", event_clauses},
-    {"condition", condition_clauses}, {"barrier", barrier_clauses},
+    {"lock", lock_clauses},
+    {"rlock", rlock_clauses},
+    {"semaphore", semaphore_clauses},
+    {"event", event_clauses},
+    {"condition", condition_clauses},
+    {"condition-wait", condition_wait_clauses},
+    {"barrier", barrier_clauses},
 };
 
 #define CLAUSES_MOST 32 /* of an object */

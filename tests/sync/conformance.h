@@ -17,4 +17,5 @@ extern const struct clause rlock_clauses[];
 extern const struct clause semaphore_clauses[];
 extern const struct clause event_clauses[];
 extern const struct clause condition_clauses[];
+extern const struct clause condition_wait_clauses[];
 extern const struct clause barrier_clauses[];

@@ -20,6 +20,8 @@ make_all(void *all[KINDS])
     must(mp_rlock_create((mp_rlock **)&all[KIND_RLOCK], NULL));
     must(mp_semaphore_create((mp_semaphore **)&all[KIND_SEMAPHORE], 1, NULL));
     must(mp_event_create((mp_event **)&all[KIND_EVENT], NULL));
+    must(mp_condition_create((mp_condition **)&all[KIND_CONDITION], NULL));
+    must(mp_barrier_create((mp_barrier **)&all[KIND_BARRIER], 2, NULL));
     must(mp_queue_create((mp_queue **)&all[KIND_QUEUE], NULL));
     all[KIND_BLOCK] = mp_alloc(512);
     ck_assert_ptr_nonnull(all[KIND_BLOCK]);
@@ -36,6 +38,9 @@ end_all(void *all[KINDS])
     must(mp_semaphore_destroy(all[KIND_SEMAPHORE]));
     ck_assert_int_eq(mp_event_is_set(all[KIND_EVENT]), 0);
     must(mp_event_destroy(all[KIND_EVENT]));
+    must(mp_condition_destroy(all[KIND_CONDITION]));
+    ck_assert_int_eq(mp_barrier_broken(all[KIND_BARRIER]), 0);
+    must(mp_barrier_destroy(all[KIND_BARRIER]));
     must(mp_queue_destroy(all[KIND_QUEUE]));
     must(mp_free(all[KIND_BLOCK]));
 }

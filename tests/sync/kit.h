@@ -10,6 +10,8 @@ enum kind {
     KIND_RLOCK,
     KIND_SEMAPHORE,
     KIND_EVENT,
+    KIND_CONDITION,
+    KIND_BARRIER,
     KIND_QUEUE,
     KIND_BLOCK,
     KINDS,
@@ -36,9 +38,10 @@ void needs_no_system_call(int (*fn)(void *arg), void *arg);
 void attributes_are_checked(int (*create)(const void *attr), size_t size,
                             uint32_t known_flags);
 
-/* Makes this process, and its children, look and wait without luck: nobody
- * spins, and whose wake-up is lost sleeps for an hour. (On kernels that need
- * the slices they stay.) */
+/* For this process, and its children: nobody spins, and whose wake-up is lost
+ * sleeps for an hour. (Kernels that need slices keep them.) Not for tests in
+ * which a sleeper gets a lock and dies with it: those who went to sleep before
+ * find that out by slices. */
 void rely_on_wake_ups(void);
 
 /* SIGUSR1 does nothing but interrupt. (The kernel goes on with a futex_waitv

@@ -151,7 +151,7 @@ START_TEST(barrier_handles_are_checked)
     mp_barrier *gone = barrier_for(2);
 
     must(mp_barrier_destroy(gone));
-    calls_refuse_strangers(calls, LENGTH(calls), KINDS, gone);
+    calls_refuse_strangers(calls, LENGTH(calls), KIND_BARRIER, gone);
 }
 END_TEST
 

@@ -119,7 +119,7 @@ START_TEST(condition_handles_are_checked)
     mp_condition *gone = condition_with(NULL);
 
     must(mp_condition_destroy(gone));
-    calls_refuse_strangers(calls, LENGTH(calls), KINDS, gone);
+    calls_refuse_strangers(calls, LENGTH(calls), KIND_CONDITION, gone);
 }
 END_TEST
 

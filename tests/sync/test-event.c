@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Event: attributes, handles, setting, waiting. Deaths are in test-death.c,
- * what Python says of it in conformance-event.c. */
+/* Event: attributes, handles, setting, waiting. Deaths are in
+ * test-waiter-death.c, what Python says of it in conformance-event.c. */
 #include "os/clock.h"
 #include "region/waiters.h"
 #include "sync/event.h"
@@ -306,7 +306,7 @@ START_TEST(event_changed_by_many_stays_whole)
 {
     struct stage *stage = event_stage();
 
-    stage->rounds = mp_test_scale() > 1 ? 500 : 20000;
+    stage->rounds = mp_test_scale() > 1 ? 500 : 8000;
     kin_run((enum kin_how)_i, 4, change_often, stage);
     must(mp_event_set(stage->event));
     ck_assert_int_eq(mp_event_is_set(stage->event), 1);

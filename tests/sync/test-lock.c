@@ -448,7 +448,7 @@ START_TEST(lock_is_held_by_one_at_a_time)
 {
     struct stage *stage = lock_stage();
 
-    stage->rounds = mp_test_scale() > 1 ? 500 : 20000;
+    stage->rounds = mp_test_scale() > 1 ? 500 : 8000;
     kin_run((enum kin_how)_i, 5, count_alone, stage);
     ck_assert_uint_eq(stage->count, 5 * (uint64_t)stage->rounds);
     end_stage(stage);

@@ -425,7 +425,7 @@ START_TEST(semaphore_admits_as_many_as_it_has)
 {
     struct stage *stage = semaphore_stage(3, &kinds[_i / 2]);
 
-    stage->rounds = mp_test_scale() > 1 ? 500 : 10000;
+    stage->rounds = mp_test_scale() > 1 ? 500 : 4000;
     kin_run((enum kin_how)(_i & 1), 6, be_inside, stage);
     ck_assert_int_eq(mp_semaphore_value(stage->semaphore), 3);
     end_stage(stage);
