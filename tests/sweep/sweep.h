@@ -62,7 +62,7 @@ extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_participant[], sweep_bell[], sweep_queue_put[], sweep_queue_get[],
     sweep_queue[], sweep_process[], sweep_pool[], sweep_lock[],
     sweep_semaphore[], sweep_event[], sweep_condition[], sweep_barrier[],
-    sweep_value[];
+    sweep_life[], sweep_value[];
 
 /* Someone beside the victim. */
 struct sweep_actor {

@@ -159,45 +159,6 @@ check_cascade(void)
         check_rest();
 }
 
-/* ---- They come and go ---- */
-
-static void
-victim_creates(void)
-{
-    mp_event *made;
-
-    if (mp_event_create(&made, NULL) == 0)
-        mp__store(&sweep.note[DONE], (uintptr_t)made);
-}
-
-static void
-check_created(void)
-{
-    event = (mp_event *)(uintptr_t)mp__load(&sweep.note[DONE]);
-    if (event)
-        destroy();
-    make();
-    check_rest();
-}
-
-static void
-victim_destroys(void)
-{
-    if (mp_event_destroy(event) == 0)
-        mp__store(&sweep.note[DONE], 1);
-}
-
-static void
-check_destroyed(void)
-{
-    int r = mp_event_destroy(event);
-
-    sweep_check(r == -EBADF || !mp__load(&sweep.note[DONE]),
-                "it is destroyed twice");
-    make();
-    check_rest();
-}
-
 #define EVENT(name, make, victim) \
     name, make, sync_enter, victim, .teardown = destroy
 
@@ -216,9 +177,5 @@ const struct sweep_scenario sweep_event[] = {
      .beside = come_any, .check = check_met, .meet = 1},
     {EVENT("event.meet-set", make, victim_waits), .wake = set,
      .beside = set_and_clear, .check = check, .meet = 1},
-    {"event.create", NULL, sync_enter, victim_creates, .check = check_created,
-     .teardown = destroy, .may_lose = 1},
-    {"event.destroy", make, sync_enter, victim_destroys,
-     .check = check_destroyed, .teardown = destroy, .may_lose = 1},
     {0},
 };

@@ -274,47 +274,6 @@ check_handed(void)
     check();
 }
 
-/* ---- They come and go ---- */
-
-static void
-victim_creates(void)
-{
-    mp_lock *made;
-
-    if (mp_lock_create(&made, MP_LOCK_ATTR(.name = "new")) == 0)
-        mp__store(&sweep.note[DONE], (uintptr_t)made);
-}
-
-static void
-check_created(void)
-{
-    lock = (mp_lock *)(uintptr_t)mp__load(&sweep.note[DONE]);
-    if (lock)
-        destroy();
-    make();
-    check();
-    destroy();
-}
-
-static void
-victim_destroys(void)
-{
-    if (mp_lock_destroy(lock) == 0)
-        mp__store(&sweep.note[DONE], 1);
-}
-
-static void
-check_destroyed(void)
-{
-    int r = mp_lock_destroy(lock);
-
-    sweep_check(r == -EBADF || !mp__load(&sweep.note[DONE]),
-                "it is destroyed twice");
-    make();
-    check();
-    destroy();
-}
-
 #define LOCK(name, make, victim) \
     name, make, enter_and_tell, victim, .look = look, .teardown = destroy
 #define RLOCK(name, make, victim) \
@@ -334,11 +293,13 @@ const struct sweep_scenario sweep_lock[] = {
     {LOCK("lock.unwatched", make_held, turns_victim_stays),
      .wake = turns_queue_up_and_let_go, .check = turns_check_queued_up},
     {LOCK("lock.robbed", make_held, turns_victim_passes),
-     .wake = turns_be_robbed, .sleeps = 1, .check = turns_check_robbed},
+     .wake = turns_be_robbed, .sleeps = 1, .check = turns_check_robbed,
+     .stride = 2},
     {LOCK("lock.robbed-by-dead", make_to_be_robbed_by_dead,
           turns_victim_passes),
-     .wake = turns_be_robbed, .sleeps = 1, .check = turns_check_robbed},
-    {"lock.gives-up", make_to_be_robbed_by_dead, turns_enter_impatiently,
+     .wake = turns_be_robbed, .sleeps = 1, .check = turns_check_robbed,
+     .stride = 2},
+    {"lock.gives-up", make_to_be_robbed_by_dead, sync_enter_impatiently,
      turns_victim_gives_up, .wake = turns_be_robbed_of_time,
      .check = turns_check_robbed, .teardown = destroy},
     {LOCK("lock.heir", make, turns_victim_passes), .check = check,
@@ -361,10 +322,6 @@ const struct sweep_scenario sweep_lock[] = {
     {LOCK("lock.handover", make_handover, turns_victim_passes),
      .due = turns_victim_is_inside, .beside = turns_come_one,
      .check = check_handed},
-    {"lock.create", NULL, sync_enter, victim_creates, .check = check_created,
-     .may_lose = 1},
-    {"lock.destroy", make, sync_enter, victim_destroys,
-     .check = check_destroyed, .may_lose = 1},
     {RLOCK("rlock.waiter", make_rlock, turns_victim_passes),
      .due = turns_victim_is_inside, .beside = turns_come_one,
      .check = check_rlock},

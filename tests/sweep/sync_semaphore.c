@@ -401,56 +401,6 @@ check_tracked_alone(void)
     sweep_check(release() == -EPERM, "there is no owner");
 }
 
-/* ---- They come and go ---- */
-
-static void
-create(int tracked)
-{
-    mp_semaphore *made;
-
-    if (mp_semaphore_create(&made, 1, MP_SEMAPHORE_ATTR(.tracked = tracked)) ==
-        0)
-        mp__store(&sweep.note[DONE], (uintptr_t)made);
-}
-
-static void
-victim_creates_tracked(void)
-{
-    create(1);
-}
-
-static void
-check_created(void)
-{
-    semaphore = (mp_semaphore *)(uintptr_t)mp__load(&sweep.note[DONE]);
-    if (semaphore) {
-        check_value(1);
-        destroy();
-    }
-    make_tracked();
-    check_turns();
-    destroy();
-}
-
-static void
-victim_destroys(void)
-{
-    if (mp_semaphore_destroy(semaphore) == 0)
-        mp__store(&sweep.note[DONE], 1);
-}
-
-static void
-check_destroyed(void)
-{
-    int r = mp_semaphore_destroy(semaphore);
-
-    sweep_check(r == -EBADF || !mp__load(&sweep.note[DONE]),
-                "it is destroyed twice");
-    make_tracked();
-    check_turns();
-    destroy();
-}
-
 #define SEMAPHORE(name, make, victim) \
     name, make, sync_enter, victim, .teardown = destroy
 
@@ -504,7 +454,7 @@ const struct sweep_scenario sweep_semaphore[] = {
      .wake = turns_be_robbed, .sleeps = 1, .check = turns_check_robbed,
      .stride = 3},
     {"tracked.gives-up", make_tracked_to_be_robbed_by_dead,
-     turns_enter_impatiently, turns_victim_gives_up,
+     sync_enter_impatiently, turns_victim_gives_up,
      .wake = turns_be_robbed_of_time, .check = turns_check_robbed,
      .teardown = destroy, .stride = 3},
     {SEMAPHORE("tracked.heir", make_tracked, turns_victim_passes),
@@ -520,9 +470,5 @@ const struct sweep_scenario sweep_semaphore[] = {
     {SEMAPHORE("tracked.meet-release", make_tracked_held, turns_victim_passes),
      .wake = turns_let_go, .beside = turns_let_go_meanwhile,
      .check = turns_check_held, .meet = 1, .stride = 2},
-    {"semaphore.create", NULL, sync_enter, victim_creates_tracked,
-     .check = check_created, .may_lose = 2},
-    {"semaphore.destroy", make_tracked, sync_enter, victim_destroys,
-     .check = check_destroyed, .may_lose = 2},
     {0},
 };

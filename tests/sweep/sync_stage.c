@@ -3,12 +3,18 @@
 #include "sync_stage.h"
 #include "trace.h"
 
+#include "os/clock.h"
 #include "sync/gate.h"
 
 #include <unistd.h>
 
+/* Seconds; in the first rounds the victim is single-stepped all the way. */
+#define PATIENCE       0.02
+#define PATIENCE_FIRST 0.5
+
 struct sweep_actor *sync_waiter[SYNC_WAITERS];
 unsigned sync_waiters;
+mp_time sync_impatience;
 
 /* The first slice of a sleep at a gate ends at once: whoever sleeps is past
  * it, and sleeps without an end. */
@@ -25,6 +31,28 @@ void
 sync_enter(void)
 {
     mp__enter();
+}
+
+static mp_time
+patience(void)
+{
+    return mp_timeout(sweep.recording ? PATIENCE_FIRST : PATIENCE);
+}
+
+void
+sync_enter_impatiently(void)
+{
+    sync_enter();
+    sync_impatience = patience();
+}
+
+void
+sync_wait_too_long(void)
+{
+    mp_time late = patience();
+
+    while (!mp__expired(late))
+        usleep(500);
 }
 
 void

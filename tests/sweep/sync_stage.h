@@ -20,6 +20,12 @@ void sync_begin(void);
 /* For prepare: registers the victim. */
 void sync_enter(void);
 
+/* The same; and from now on the victim has time to fall asleep, but not much
+ * more: until sync_impatience. sync_wait_too_long() returns after that. */
+void sync_enter_impatiently(void);
+void sync_wait_too_long(void);
+extern mp_time sync_impatience;
+
 /* In an actor: it has done one more thing, and all; stays until it is killed
  * after the check. */
 _Noreturn void sync_linger(struct sweep_actor *actor);

@@ -8,20 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Seconds in which the victim has come to sleep; for the first rounds, in which
- * it is single-stepped as far as that. */
-#define PATIENCE       0.03
-#define PATIENCE_FIRST 0.5
-
 struct sync_turns turns;
-
-static mp_time impatience;
-
-static mp_time
-patience(void)
-{
-    return mp_timeout(sweep.recording ? PATIENCE_FIRST : PATIENCE);
-}
 
 void
 turns_begin(void)
@@ -89,7 +76,7 @@ turns_check_told(int owned)
 void
 turns_victim_gives_up(void)
 {
-    int r = turns.acquire(impatience);
+    int r = turns.acquire(sync_impatience);
 
     if (r == -ETIMEDOUT)
         return;
@@ -104,7 +91,7 @@ turns_victim_gives_up(void)
 void
 turns_victim_passes(void)
 {
-    impatience = MP_FOREVER;
+    sync_impatience = MP_FOREVER;
     turns_victim_gives_up();
 }
 
@@ -115,13 +102,6 @@ turns_victim_stays(void)
 
     mp__store(&sweep.note[TURN_GOT], 1);
     come_inside(r);
-}
-
-void
-turns_enter_impatiently(void)
-{
-    sync_enter();
-    impatience = patience();
 }
 
 /* ---- Those who wait ---- */
@@ -282,12 +262,9 @@ turns_be_robbed(void)
 void
 turns_be_robbed_of_time(void)
 {
-    mp_time late = patience();
-
     sync_bring_asleep(actor_passes);
     steal();
-    while (mp__now() < late)
-        usleep(1000);
+    sync_wait_too_long();
 }
 
 void

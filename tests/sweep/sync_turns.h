@@ -36,12 +36,11 @@ const char *turns_pass(mp_time deadline);
  * one. */
 void turns_check_told(int owned);
 
-/* ---- The victim: takes a turn; the same, until turns_impatience; takes it
+/* ---- The victim: takes a turn; the same, until sync_impatience; takes it
  * and stays. */
 void turns_victim_passes(void);
 void turns_victim_gives_up(void);
 void turns_victim_stays(void);
-void turns_enter_impatiently(void);
 
 /* ---- Others wait while it is inside, or come at any time. */
 int turns_victim_is_inside(void);
