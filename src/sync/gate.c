@@ -40,7 +40,7 @@ mp__gate_init(struct mp__gate *gate)
 void
 mp__gate_open(struct mp__gate *gate)
 {
-    if (mp__load(&gate->waking) == 0 && mp__swap(&gate->waking, 1) == 0)
+    if (mp__swap(&gate->waking, 1) == 0)
         mp__futex_wake(&gate->bell.word, 1);
 }
 

@@ -37,12 +37,13 @@ extern mp_time mp__gate_slice;
 
 void mp__gate_init(struct mp__gate *gate);
 
-/* Whether somebody may wait. seq_cst: a waiter counts itself before it looks
- * for the last time; so it sees the commit, or is seen here. */
+/* Whether somebody may wait whom nobody has woken. seq_cst: a waiter counts
+ * itself before it looks for the last time; so it sees the commit, or is seen
+ * here. */
 static inline int
 mp__gate_waited(struct mp__gate *gate)
 {
-    return mp__load(&gate->bell.waiters) != 0;
+    return mp__load(&gate->bell.waiters) != 0 && mp__load(&gate->waking) == 0;
 }
 
 /* Sees to it that a waiter looks. The bell is armed. */

@@ -230,10 +230,9 @@ inline notify(many, whose) {
                 fi;
                 WALK_END;
                 atomic {
+                    n = (reached < chosen -> chosen - reached : 0);
 #ifdef NO_RECOUNT
                     n = 0;
-#else
-                    n = (reached < chosen -> chosen - reached : 0);
 #endif
                     reached = 0
                 };
@@ -307,7 +306,7 @@ inline pass_on(p) {
     fi
 }
 
-/* Sleeps once; `napped`: the dead before us are in somebody's hands. */
+/* Sleeps once; `reaped`: the dead before us are in somebody's hands. */
 inline sleep_in_line() {
     WALK_BEGIN;
     if
@@ -380,8 +379,7 @@ inline wait_in_line() {
     :: true ->
         look();
         if
-        :: atomic { seen < ticket[me] && !late -> seen = seen };
-            sleep_in_line()
+        :: seen < ticket[me] && !late -> sleep_in_line()
         :: seen >= ticket[me] || late -> break
         :: seen < ticket[me] && !late && me <= IMPATIENT -> break
         fi
@@ -425,13 +423,8 @@ proctype waiter(byte me) may_run {
         :: me <= STANDING
         fi;
         wait_in_line();
-#ifdef LEAVE_BEFORE_LOCK
-        leave();
-        lock();
-#else
         lock();
         leave();
-#endif
         atomic { unlock(); over[me] = true }
     } unless {
         d_step {

@@ -195,12 +195,6 @@ inline choose_lives() {
 
 /* ---- Waiting ---- */
 
-#ifdef NO_DEATH_CASCADE
-#define DEATH_CASCADE false
-#else
-#define DEATH_CASCADE true
-#endif
-
 inline watch(who) {
     if
     :: atomic { who != 0 && !dead[who] ->
@@ -212,7 +206,7 @@ inline watch(who) {
 
 inline pass_on(who) {
     if
-    :: DEATH_CASCADE && who != 0 && dead[who] -> wake_all_watchers(who)
+    :: who != 0 && dead[who] -> wake_all_watchers(who)
     :: else
     fi
 }
@@ -265,11 +259,6 @@ awake:
     }
 }
 
-#ifdef NO_HANDING_ON
-#define LATE_HANDS_ON false
-#else
-#define LATE_HANDS_ON true
-#endif
 #ifdef NO_SENTINEL
 #define WATCH_WANTED false
 #else
@@ -277,7 +266,7 @@ awake:
 #endif
 
 inline gate_leave() {
-    atomic { slept -> more = LATE_HANDS_ON && late };
+    atomic { slept -> more = late };
     any_left();
     gate_look();
     if

@@ -4,9 +4,18 @@
  * death: it takes up to CRASHES of the processes 1..N, each between any two
  * steps or in its sleep, several of them side by side.
  *
- * A model defines N, LIVES and CRASHES and writes each process as
- * { ... over[me] = true } unless { killed() }. Bells are numbered from 1,
- * their words are always 0. Lives are those of the processes 1..LIVES. */
+ * A model defines N and CRASHES. It starts its processes first, in order, so
+ * that each has its number as its pid, and writes them as
+ *
+ *     proctype p(byte me) may_run {
+ *         { ... over[me] = true } unless {
+ *             d_step { killed(); all locals = 0; condemned = 0 }
+ *         }
+ *     }
+ *
+ * Nobody else moves before the condemned one has done that: so it does not
+ * matter for the number of states where and with what it died. Bells are
+ * numbered from 1; their words are always 0. */
 
 #define MAX 6 /* processes are numbered 1..MAX-1 */
 
