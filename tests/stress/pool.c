@@ -27,6 +27,23 @@ triple_item(const void *item, void *out, void *ctx)
 }
 
 int
+stress_pool_warm_up(void)
+{
+    uint64_t item = 1, out = 0;
+    mp_pool *pool;
+    int r = mp_pool_create(&pool, 1, MP_POOL_ATTR(.method = MP_FORK));
+
+    if (r == 0)
+        r = mp_pool_map(pool, triple_item, &item, sizeof(item), &out,
+                        sizeof(out), 1, NULL);
+    if (r == 0)
+        r = mp_pool_close(pool);
+    if (r == 0)
+        r = mp_pool_join(pool, MP_FOREVER);
+    return r == 0 ? mp_pool_destroy(pool) : r;
+}
+
+int
 stress_pool_create(void)
 {
     return mp_pool_create(&stress->pool, WORKERS,

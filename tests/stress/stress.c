@@ -94,6 +94,8 @@ stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed)
     if (!stress || mp__enter() < 0)
         return -1;
     stress->message = map_shared(STRESS_IDS);
+    if (cast[STRESS_SUBMITTER] && stress_pool_warm_up() < 0)
+        return -1;
     live_before = count_live(&broken);
     if (!stress->message || broken || make_objects() < 0)
         return -1;

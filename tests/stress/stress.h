@@ -136,6 +136,9 @@ void stress_unexpected(const char *what, int r);
 
 /* ---- pool.c */
 
+/* Starts and ends one, so that the library has the tables that it makes once
+ * and keeps. */
+int stress_pool_warm_up(void);
 int stress_pool_create(void);
 int stress_pool_end(void); /* the number of violations */
 /* Whether a worker was sent a SIGKILL. */
