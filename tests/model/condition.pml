@@ -204,6 +204,14 @@ inline count_given(whose) {
     i = 0
 }
 
+/* Nobody is there to have what a dead one leaves: who comes later need not. */
+inline count_dropped(whose) {
+    if
+    :: whose != me && given == 0 && sent > 0 -> sent--
+    :: else
+    fi
+}
+
 /* `whose` it is: if not one's own, what a dead one was notified of. */
 inline notify(many, whose) {
     n = many;
@@ -239,7 +247,7 @@ inline notify(many, whose) {
                 ring()
             :: granted != granted_
             fi
-        :: atomic { chosen == 0 -> n = 0 };
+        :: atomic { chosen == 0 -> n = 0; count_dropped(whose) };
             ring()
         fi
     :: else -> break
