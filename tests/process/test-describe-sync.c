@@ -517,13 +517,15 @@ main(void)
 
     tcase_add_test(tcase, describe_lock_owner_and_waiters);
     tcase_add_test(tcase, describe_lock_handed_over);
-    tcase_add_test(tcase, describe_rlock_held_by_a_thread);
+    if (mp_test_may_fork_with_threads()) /* no other threads but ours */
+        tcase_add_test(tcase, describe_rlock_held_by_a_thread);
     tcase_add_loop_test(tcase, describe_from_another_process, 0, METHODS);
     tcase = family_case(suite, "others", 60);
     tcase_add_test(tcase, describe_semaphore_permits);
     tcase_add_test(tcase, describe_tracked_semaphore_holders);
     tcase_add_test(tcase, describe_event_and_waiters);
-    tcase_add_test(tcase, describe_crowd_is_cut);
+    if (mp_test_may_fork_with_threads())
+        tcase_add_test(tcase, describe_crowd_is_cut);
     tcase_add_test(tcase, describe_condition_line_and_lock);
     tcase_add_test(tcase, describe_condition_with_locks_of_others);
     tcase_add_test(tcase, describe_barrier_round);
