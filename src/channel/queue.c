@@ -85,13 +85,7 @@ mp__queue_is_full(struct mp_queue *queue)
 static int
 enter(struct mp_queue *queue, const char *function)
 {
-    int r = mp__enter();
-
-    if (r < 0)
-        return r;
-    if (!mp__object_ok(queue, MP__SLAB_QUEUE))
-        return mp__fail_handle(function, queue, "a queue");
-    return 0;
+    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
 }
 
 size_t

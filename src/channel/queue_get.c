@@ -254,12 +254,10 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
 {
     struct found found;
     ssize_t size;
-    int r = mp__enter();
+    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_get", "a queue");
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    if (MP__UNLIKELY(!mp__object_ok(queue, MP__SLAB_QUEUE)))
-        return mp__fail_handle("mp_queue_get", queue, "a queue");
     if (MP__UNLIKELY(buf == NULL && cap > 0))
         return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
     r = mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
@@ -287,12 +285,11 @@ ssize_t
 mp_queue_next_size(mp_queue *queue, mp_time deadline)
 {
     struct found found;
-    int r = mp__enter();
+    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_next_size",
+                             "a queue");
 
-    if (r < 0)
+    if (MP__UNLIKELY(r < 0))
         return r;
-    if (!mp__object_ok(queue, MP__SLAB_QUEUE))
-        return mp__fail_handle("mp_queue_next_size", queue, "a queue");
     r = lock_and_find(queue, deadline, &found);
     if (r < 0)
         return r;

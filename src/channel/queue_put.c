@@ -418,12 +418,10 @@ int
 mp_queue_put(mp_queue *queue, const void *data, size_t size, mp_time deadline)
 {
     struct message m = {.data = data, .size = size};
-    int r = mp__enter();
+    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_put", "a queue");
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    if (MP__UNLIKELY(!mp__object_ok(queue, MP__SLAB_QUEUE)))
-        return mp__fail_handle("mp_queue_put", queue, "a queue");
     if (MP__UNLIKELY(data == NULL && size > 0))
         return mp__fail(-EINVAL, "mp_queue_put: data is NULL, size is %zu",
                         size);

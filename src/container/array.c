@@ -23,7 +23,7 @@
 static int
 enter(mp_array *array, const char *function)
 {
-    return mp__sync_enter(array, MP__SLAB_ARRAY, function, "an array");
+    return mp__object_enter(array, MP__SLAB_ARRAY, function, "an array");
 }
 
 /* ---- Life ---- */

@@ -83,7 +83,7 @@ int
 mp_array_print(mp_array *array, FILE *out)
 {
     int r =
-        mp__sync_enter(array, MP__SLAB_ARRAY, "mp_array_print", "an array");
+        mp__object_enter(array, MP__SLAB_ARRAY, "mp_array_print", "an array");
     const struct mp__type *type;
 
     if (r < 0)

@@ -22,10 +22,10 @@
 static int
 enter(mp_value *value, const char *function)
 {
-    return mp__sync_enter(value, MP__SLAB_VALUE, function, "a value");
+    return mp__object_enter(value, MP__SLAB_VALUE, function, "a value");
 }
 
-/* The cell of a live value; or as mp__sync_enter(). */
+/* The cell of a live value; or as mp__object_enter(). */
 static inline int
 reach(struct mp__cell *cell, mp_value *value, const char *function)
 {

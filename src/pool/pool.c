@@ -39,13 +39,7 @@ register_descriptions(void)
 static int
 enter(mp_pool *pool, const char *function)
 {
-    int r = mp__enter();
-
-    if (r < 0)
-        return r;
-    if (!mp__object_ok(pool, MP__SLAB_POOL))
-        return mp__fail_handle(function, pool, "a pool");
-    return 0;
+    return mp__object_enter(pool, MP__SLAB_POOL, function, "a pool");
 }
 
 int

@@ -7,6 +7,7 @@
  * nothing. A thread has at most one block of each hand at a time. */
 #pragma once
 
+#include "base/error.h"
 #include "region/participant.h"
 
 /* Not zeroed unless `zero`. NULL: no memory (mp_last_error() tells). */
@@ -93,6 +94,21 @@ mp__object_ok(const void *object, enum mp__slab slab)
 /* The start of the cell that the address lies in, dead or alive; NULL: it is
  * in no cell of an object. */
 void *mp__object_around(const void *p);
+
+/* For the beginning of a public function: 0, -EBADF, or mp__enter()'s. `what`
+ * is e.g. "a queue". */
+static inline int
+mp__object_enter(const void *object, enum mp__slab slab, const char *function,
+                 const char *what)
+{
+    int r = mp__enter();
+
+    if (MP__UNLIKELY(r < 0))
+        return r;
+    if (MP__UNLIKELY(!mp__object_ok(object, slab)))
+        return mp__fail_handle(function, object, what);
+    return 0;
+}
 
 /* What a walk over the whole heap has found. For tests: nobody may be inside
  * the heap meanwhile. */

@@ -24,7 +24,7 @@ _Static_assert(MP_BARRIER_MAX * 2 * sizeof(mp__a64) <= 65536, "a small block");
 static int
 enter(const mp_barrier *barrier, const char *function)
 {
-    return mp__sync_enter(barrier, MP__SLAB_BARRIER, function, "a barrier");
+    return mp__object_enter(barrier, MP__SLAB_BARRIER, function, "a barrier");
 }
 
 /* ---- Turns ---- */

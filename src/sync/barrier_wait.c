@@ -504,7 +504,8 @@ int
 mp_barrier_wait(mp_barrier *barrier, mp_time deadline)
 {
     struct visit v = {barrier, "mp_barrier_wait", deadline, 0, 0};
-    int r = mp__sync_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
+    int r =
+        mp__object_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
 
     return MP__UNLIKELY(r < 0) ? r : wait_at(&v, NULL, NULL);
 }
@@ -514,7 +515,8 @@ mp_barrier_wait_with(mp_barrier *barrier, int (*action)(void *arg), void *arg,
                      mp_time deadline)
 {
     struct visit v = {barrier, "mp_barrier_wait_with", deadline, 0, 0};
-    int r = mp__sync_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
+    int r =
+        mp__object_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
 
     return MP__UNLIKELY(r < 0) ? r : wait_at(&v, action, arg);
 }

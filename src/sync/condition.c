@@ -38,8 +38,8 @@ lock_is_there(const mp_condition *condition)
 static int
 enter(const mp_condition *condition, const char *function)
 {
-    int r =
-        mp__sync_enter(condition, MP__SLAB_CONDITION, function, "a condition");
+    int r = mp__object_enter(condition, MP__SLAB_CONDITION, function,
+                             "a condition");
 
     if (MP__LIKELY(r == 0) && MP__UNLIKELY(!lock_is_there(condition)))
         return mp__fail(-EBADF, "%s: the condition's lock has been destroyed",
@@ -138,8 +138,8 @@ mp_condition_destroy(mp_condition *condition)
 
     if (condition == NULL)
         return 0;
-    r = mp__sync_enter(condition, MP__SLAB_CONDITION, "mp_condition_destroy",
-                       "a condition");
+    r = mp__object_enter(condition, MP__SLAB_CONDITION, "mp_condition_destroy",
+                         "a condition");
     if (r < 0)
         return r;
     /* In this order: who waits stands in line before it gives its lock up. */

@@ -18,7 +18,7 @@
 static int
 enter(const mp_event *event, const char *function)
 {
-    return mp__sync_enter(event, MP__SLAB_EVENT, function, "an event");
+    return mp__object_enter(event, MP__SLAB_EVENT, function, "an event");
 }
 
 static int

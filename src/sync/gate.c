@@ -27,8 +27,6 @@
 
 #include "region/waiters.h"
 
-#include <errno.h>
-
 mp_time mp__gate_slice = 8000000;
 
 void

@@ -158,7 +158,7 @@ mp__lock_release_slow(struct mp__lock *lock)
 static int
 enter(const mp_lock *lock, const char *function)
 {
-    return mp__sync_enter(lock, MP__SLAB_LOCK, function, "a lock");
+    return mp__object_enter(lock, MP__SLAB_LOCK, function, "a lock");
 }
 
 int

@@ -12,7 +12,7 @@
 static int
 enter(const mp_rlock *lock, const char *function)
 {
-    return mp__sync_enter(lock, MP__SLAB_RLOCK, function, "an rlock");
+    return mp__object_enter(lock, MP__SLAB_RLOCK, function, "an rlock");
 }
 
 /* ---- Below the handle ---- */

@@ -17,8 +17,8 @@
 static int
 enter(const mp_semaphore *semaphore, const char *function)
 {
-    return mp__sync_enter(semaphore, MP__SLAB_SEMAPHORE, function,
-                          "a semaphore");
+    return mp__object_enter(semaphore, MP__SLAB_SEMAPHORE, function,
+                            "a semaphore");
 }
 
 /* ---- Life ---- */
@@ -197,9 +197,9 @@ give(mp_semaphore *semaphore)
     if (MP__UNLIKELY(semaphore->places)) {
         if (mp__places_give(semaphore) < 0)
             return -EPERM;
-            /* Who came to wait before that watches our life, and is woken by our
-         * death in between. */
 #ifndef MP__MUTATION_GIVE_UNSEEN
+        /* Who came to wait before that watches our life, and is woken by our
+         * death in between. */
         mp__add(&semaphore->permits, 1);
 #endif
         return 0;

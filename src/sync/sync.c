@@ -30,12 +30,6 @@ mp__sync_name(char target[MP__SYNC_NAME], const char *name)
     target[n] = 0;
 }
 
-int
-mp__sync_refuse(const void *object, const char *function, const char *what)
-{
-    return mp__fail_handle(function, object, what);
-}
-
 /* Looks less and less often: each look takes the line away from who is at
  * work. A sleep costs so much more than these microseconds that one failure
  * says little. */

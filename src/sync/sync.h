@@ -17,10 +17,6 @@ struct mp__sync_attr {
 /* Copies a name, which may be NULL, into an object; cuts it if need be. */
 void mp__sync_name(char target[MP__SYNC_NAME], const char *name);
 
-/* For the beginning of a public function: 0, -EBADF, or mp__enter()'s. */
-static inline int mp__sync_enter(const void *object, enum mp__slab slab,
-                                 const char *function, const char *what);
-
 /* Ends an object that nobody waits for (-EBUSY). `function` is its destroy
  * function. */
 int mp__sync_destroy(void *object, size_t size, enum mp__slab slab,
@@ -37,19 +33,3 @@ int mp__sync_waiters(const void *object, size_t size, pid_t *pids, size_t n,
 
 /* The pid of a participant; -EOWNERDEAD if it is dead; 0 of 0. */
 pid_t mp__sync_pid(uint64_t participant);
-
-MP__COLD int mp__sync_refuse(const void *object, const char *function,
-                             const char *what);
-
-static inline int
-mp__sync_enter(const void *object, enum mp__slab slab, const char *function,
-               const char *what)
-{
-    int r = mp__enter();
-
-    if (MP__UNLIKELY(r < 0))
-        return r;
-    if (MP__UNLIKELY(!mp__object_ok(object, slab)))
-        return mp__sync_refuse(object, function, what);
-    return 0;
-}
