@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define RESERVE_LEAST ((uint64_t)16 << 20)
+
 /* The kilobytes of a line such as "MemAvailable:   123 kB", in bytes. */
 static uint64_t
 field(const char *text, const char *name, uint64_t otherwise)
@@ -69,4 +71,14 @@ mp__memory_available(const char *root)
 
     mp__cgroup_each(root, "memory", take_smallest, &available);
     return available;
+}
+
+uint64_t
+mp__memory_spare(uint64_t available)
+{
+    uint64_t reserve = available / 32;
+
+    if (reserve < RESERVE_LEAST)
+        reserve = RESERVE_LEAST;
+    return available < reserve ? 0 : available - reserve;
 }

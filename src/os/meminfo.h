@@ -7,3 +7,7 @@
  * reclaim, and swap, or what the control groups leave of it. UINT64_MAX where
  * nothing tells. `root` is put before every path: "" but in tests. */
 uint64_t mp__memory_available(const char *root);
+
+/* How much of that one who asks politely may take: there is a reserve, since
+ * whoever takes the last makes the kernel kill somebody. */
+uint64_t mp__memory_spare(uint64_t available);

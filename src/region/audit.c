@@ -3,9 +3,8 @@
  * extents partition the space, chunks are in their bins, counts are those of
  * the bits. For tests. */
 #include "region/bin.h"
-#include "region/extents.h"
+#include "region/free_list.h"
 #include "region/heap.h"
-#include "region/layout.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,15 +23,38 @@ entry_at(uint32_t granule)
 }
 
 static int
-in_list(struct mp__extents *x, uint32_t granule, uint32_t length)
+in_list(uint32_t granule, uint32_t entry)
 {
-    struct mp__link *links = (void *)(mp__view.base + mp__region()->links_at);
-    uint32_t list = 31 - (uint32_t)__builtin_clz(length);
-
-    for (uint32_t g = x->lists[list]; g; g = links[g].next)
+    for (uint32_t g = *mp__free_list_of(entry); g;
+         g = mp__extent_links()[g].next)
         if (g == granule)
             return 1;
     return 0;
+}
+
+/* The sums that the extents keep, against those of a walk. */
+static int
+audit_sums(const struct mp__extents *x, const struct mp__extents_sum *sum,
+           struct mp__heap_report *report)
+{
+    if (x->warm != sum->warm)
+        return broken(report, "the bytes kept warm are not those of the "
+                              "free extents");
+    if (x->used != sum->used || x->n != sum->n ||
+        x->segments != sum->segments || x->n_segments != sum->n_segments)
+        return broken(report, "the sums of extents are wrong");
+    return 0;
+}
+
+static void
+add_used(struct mp__extents_sum *sum, uint32_t entry)
+{
+    sum->n++;
+    sum->used += mp__extent_bytes(entry);
+    if (MP__EXTENT_KIND(entry) == MP__EXTENT_SEGMENT) {
+        sum->n_segments++;
+        sum->segments += mp__extent_bytes(entry);
+    }
 }
 
 /* The extents: each inside the space, free ones listed, and never two of the
@@ -42,6 +64,7 @@ audit_extents(struct mp__heap_report *report)
 {
     struct mp__extents *x = &mp__region()->extents;
     uint32_t granule = x->first, previous = MP__EXTENT_NONE;
+    struct mp__extents_sum sum = {0};
     uint64_t pending = 0;
 
     if (x->intent)
@@ -57,15 +80,17 @@ audit_extents(struct mp__heap_report *report)
             if (MP__EXTENT_KIND(previous) == MP__EXTENT_FREE &&
                 ((previous ^ entry) & MP__EXTENT_BACKED) == 0)
                 return broken(report, "two free extents side by side");
-            if (!in_list(x, granule, length))
+            if (!in_list(granule, entry))
                 return broken(report, "a free extent is in no list");
-            pending = (uint64_t)length * MP__GRANULE;
+            pending = mp__extent_bytes(entry);
+            sum.warm += entry & MP__EXTENT_BACKED ? pending : 0;
         } else {
+            add_used(&sum, entry);
             report->free_bytes += pending;
             pending = 0;
-            if (kind == MP__EXTENT_LARGE) {
+            if (kind == MP__EXTENT_LARGE || kind == MP__EXTENT_SEGMENT) {
                 report->large++;
-                report->large_bytes += (uint64_t)length * MP__GRANULE;
+                report->large_bytes += mp__extent_bytes(entry);
             } else if (kind == MP__EXTENT_CHUNK) {
                 report->chunks++;
             } else {
@@ -75,7 +100,7 @@ audit_extents(struct mp__heap_report *report)
         previous = entry;
         granule += length;
     }
-    return 0;
+    return audit_sums(x, &sum, report);
 }
 
 static int
@@ -102,6 +127,8 @@ static int
 audit_bin(struct mp__bin *bin, struct mp__heap_report *report,
           uint64_t *chunks, uint64_t *cells)
 {
+    uint32_t listed = 0;
+
     if (bin->intent || bin->intent_chunk)
         return broken(report, "a cell is half taken or half freed");
     for (struct mp__chunk *c = bin->all; c; c = c->all_next) {
@@ -109,8 +136,11 @@ audit_bin(struct mp__bin *bin, struct mp__heap_report *report,
 
         if (r < 0)
             return r;
-        ++*chunks;
+        listed++;
     }
+    if (*cells != mp__load(&bin->used) || listed != mp__load(&bin->chunks))
+        return broken(report, "a bin's counts are not those of its chunks");
+    *chunks += listed;
     return 0;
 }
 

@@ -24,8 +24,8 @@
 #define SMALL_CELL     8192u /* up to here a chunk is one granule */
 #define CELL_ALIGNMENT 128u
 
-static uint32_t
-chunk_size(uint32_t cell)
+uint32_t
+mp__chunk_size(uint32_t cell)
 {
     return (uint32_t)MP__GRANULE *
            (cell <= SMALL_CELL ? 1 : MP__CHUNK_GRANULES);
@@ -52,6 +52,20 @@ mp__bin_init(struct mp__bin *bin, uint32_t cell, int rotate)
 }
 
 /* ---- The cache ---- */
+
+/* Only who holds the mutex counts; whoever likes reads. */
+static void
+count_cells(struct mp__bin *bin, int64_t n)
+{
+    mp__store_relaxed(&bin->used, mp__load_relaxed(&bin->used) + (uint64_t)n);
+}
+
+static void
+count_chunks(struct mp__bin *bin, int n)
+{
+    mp__store_relaxed(&bin->chunks,
+                      mp__load_relaxed(&bin->chunks) + (uint32_t)n);
+}
 
 static void
 available_insert(struct mp__bin *bin, struct mp__chunk *chunk)
@@ -104,7 +118,7 @@ static struct mp__chunk *
 chunk_create(struct mp__bin *bin)
 {
     uint32_t cell = mp__load_relaxed(&bin->cell);
-    uint32_t size = chunk_size(cell), cells, first;
+    uint32_t size = mp__chunk_size(cell), cells, first;
     struct mp__chunk *chunk;
     int zero;
 
@@ -144,6 +158,7 @@ refill(struct mp__bin *bin)
     mp__compiler_barrier();
     bin->intent_chunk = 0;
     available_insert(bin, chunk);
+    count_chunks(bin, 1);
     return 0;
 }
 
@@ -160,6 +175,7 @@ detach(struct mp__bin *bin, struct mp__chunk *chunk)
     all_unlink(bin, chunk);
     mp__compiler_barrier();
     bin->intent_chunk = 0;
+    count_chunks(bin, -1);
 }
 
 /* ---- Repair ---- */
@@ -190,6 +206,8 @@ rebuild(struct mp__bin *bin)
     struct mp__chunk *previous = NULL;
 
     bin->available = NULL;
+    mp__store_relaxed(&bin->used, 0);
+    mp__store_relaxed(&bin->chunks, 0);
     for (struct mp__chunk *c = bin->all; c; c = c->all_next) {
         c->all_previous = previous;
         previous = c;
@@ -201,6 +219,8 @@ rebuild(struct mp__bin *bin)
                 (uint32_t)__builtin_popcountll(mp__load_relaxed(&c->bits[w]));
         if (c->used < c->cells)
             available_insert(bin, c);
+        count_cells(bin, c->used);
+        count_chunks(bin, 1);
     }
 }
 
@@ -305,6 +325,7 @@ mp__bin_take(struct mp__bin *bin, int hand)
     bin->intent = 0;
     if (++chunk->used == chunk->cells)
         available_remove(bin, chunk);
+    count_cells(bin, 1);
     mp__mutex_unlock(&bin->mutex);
     return p;
 }
@@ -409,6 +430,7 @@ mp__bin_give(struct mp__chunk *chunk, void *p, uint32_t index)
     mp__compiler_barrier();
     bin->intent = 0;
     chunk->used--;
+    count_cells(bin, -1);
     if (!bin->rotate)
         chunk->hint = (uint32_t)((char *)p - (char *)chunk - chunk->first) /
                       chunk->cell / 64;
@@ -425,4 +447,22 @@ mp__bin_give(struct mp__chunk *chunk, void *p, uint32_t index)
     if (spare)
         mp__extent_free(chunk, mp__me.index, MP__HAND_EXTENT);
     return 0;
+}
+
+int
+mp__bin_trim(struct mp__bin *bin)
+{
+    struct mp__chunk *chunk;
+
+    mp__mutex_lock(&bin->mutex);
+    for (chunk = bin->available; chunk; chunk = chunk->available_next)
+        if (chunk->used == 0)
+            break;
+    if (chunk)
+        detach(bin, chunk);
+    mp__mutex_unlock(&bin->mutex);
+    if (chunk == NULL)
+        return 0;
+    mp__extent_free(chunk, mp__me.index, MP__HAND_EXTENT);
+    return 1;
 }

@@ -36,5 +36,11 @@ int mp__chunk_has(const struct mp__chunk *chunk, const void *p);
  * if it is free already. */
 int mp__bin_give(struct mp__chunk *chunk, void *p, uint32_t index);
 
+/* Bytes of a chunk of cells of that size. */
+uint32_t mp__chunk_size(uint32_t cell);
+
+/* Gives back a chunk that has no cell in use: 1, or 0 if there is none. */
+int mp__bin_trim(struct mp__bin *bin);
+
 /* Locks and unlocks the bin of a chunk, so that it is in order. */
 void mp__bin_settle(struct mp__chunk *chunk);

@@ -16,10 +16,9 @@
 
 #include <errno.h>
 
-#define RESERVE_LEAST ((uint64_t)16 << 20)
-#define BUDGET_MOST   ((uint64_t)256 << 20)
-#define WARM_MOST     ((uint64_t)256 << 20)
-#define BUDGET_LIFE   100000000 /* ns */
+#define BUDGET_MOST ((uint64_t)256 << 20)
+#define WARM_MOST   ((uint64_t)256 << 20)
+#define BUDGET_LIFE 100000000 /* ns */
 
 static int
 within_budget(uint64_t bytes)
@@ -35,15 +34,15 @@ static int
 ask_system(uint64_t bytes)
 {
     struct mp__region *region = mp__region();
-    uint64_t available = mp__memory_available(""), reserve, budget;
+    uint64_t available = mp__memory_available("");
+    uint64_t spare = mp__memory_spare(available), budget;
 
-    reserve = available / 32 > RESERVE_LEAST ? available / 32 : RESERVE_LEAST;
-    if (available < reserve || bytes > available - reserve)
+    if (bytes > spare)
         return -ENOMEM;
-    budget = (available - reserve - bytes) / 8;
+    budget = (spare - bytes) / 8;
     mp__store(&region->budget, budget < BUDGET_MOST ? budget : BUDGET_MOST);
     mp__store(&region->warm,
-              available / 32 < WARM_MOST ? available / 32 : WARM_MOST);
+              available / 16 < WARM_MOST ? available / 16 : WARM_MOST);
     mp__store(&region->budget_until, mp__now() + BUDGET_LIFE);
     return 0;
 }
@@ -65,5 +64,5 @@ mp__region_commit(size_t offset, size_t size)
 {
     if (!within_budget(size) && ask_system(size) < 0)
         return -ENOMEM;
-    return mp__memfd_commit(mp__view.fd, offset, size);
+    return mp__memfd_commit_huge(mp__view.fd, mp__view.base, offset, size);
 }

@@ -28,24 +28,15 @@
 #include "base/error.h"
 #include "os/mapping.h"
 #include "region/commit.h"
-#include "region/layout.h"
+#include "region/free_list.h"
 
 #include <errno.h>
 
 /* Table words are committed in steps: one page of the table. */
 #define TABLE_STEP ((uint32_t)1024)
-
-static struct mp__extents *
-extents(void)
-{
-    return &mp__region()->extents;
-}
-
-static struct mp__link *
-links(void)
-{
-    return (struct mp__link *)(void *)(mp__view.base + mp__region()->links_at);
-}
+/* Pages are given back in steps: granules, a multiple of those of a huge page,
+ * which had to be split else. */
+#define COOL_STEP ((uint32_t)64)
 
 static void *
 address_of(uint32_t granule)
@@ -59,82 +50,6 @@ granule_of(const void *p)
     return (uint32_t)((size_t)((const char *)p - mp__view.base) / MP__GRANULE);
 }
 
-static uint32_t
-list_of(uint32_t length)
-{
-    return 31 - (uint32_t)__builtin_clz(length);
-}
-
-static uint64_t
-backed_bytes(uint32_t entry)
-{
-    if (!(entry & MP__EXTENT_BACKED))
-        return 0;
-    return (uint64_t)MP__EXTENT_LENGTH(entry) * MP__GRANULE;
-}
-
-/* ---- The cache: lists of free extents ---- */
-
-static void
-list_insert(uint32_t granule)
-{
-    struct mp__extents *x = extents();
-    uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
-    uint32_t length = MP__EXTENT_LENGTH(entry);
-    uint32_t *head = &x->lists[list_of(length)];
-    struct mp__link *link = links();
-
-    link[granule].next = *head;
-    link[granule].previous = 0;
-    if (*head)
-        link[*head].previous = granule;
-    *head = granule;
-    /* Nothing follows the last extent: its end need not be marked, and the
-     * page that the mark would lie in is not committed. */
-    if (granule + length < x->end)
-        link[granule + length - 1].start = granule;
-    x->warm += backed_bytes(entry);
-}
-
-static void
-list_remove(uint32_t granule)
-{
-    struct mp__extents *x = extents();
-    uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
-    struct mp__link *link = links();
-    struct mp__link own = link[granule];
-
-    if (own.previous)
-        link[own.previous].next = own.next;
-    else
-        x->lists[list_of(MP__EXTENT_LENGTH(entry))] = own.next;
-    if (own.next)
-        link[own.next].previous = own.previous;
-    x->warm -= backed_bytes(entry);
-}
-
-/* A free extent of at least `length`: the first that fits of those of its own
- * power of two (looking at a few), else any of a larger one. */
-static uint32_t
-list_find(uint32_t length)
-{
-    struct mp__extents *x = extents();
-    struct mp__link *link = links();
-    uint32_t list = list_of(length);
-    int looks = 32;
-
-    for (uint32_t g = x->lists[list]; g && looks-- > 0; g = link[g].next) {
-        uint32_t entry = mp__load_relaxed(&mp__extent_table()[g]);
-
-        if (MP__EXTENT_LENGTH(entry) >= length)
-            return g;
-    }
-    while (++list < MP__EXTENT_LISTS)
-        if (x->lists[list])
-            return x->lists[list];
-    return 0;
-}
-
 /* ---- Repair ---- */
 
 static void
@@ -142,8 +57,8 @@ clear_inside(uint32_t granule, uint32_t length)
 {
     uint32_t end = granule + length;
 
-    if (end > mp__load_relaxed(&extents()->tabled))
-        end = mp__load_relaxed(&extents()->tabled);
+    if (end > mp__load_relaxed(&mp__extents()->tabled))
+        end = mp__load_relaxed(&mp__extents()->tabled);
     for (uint32_t g = granule + 1; g < end; g++)
         mp__store_relaxed(&mp__extent_table()[g], 0);
 }
@@ -167,7 +82,7 @@ merge_next(uint32_t granule, int any)
     uint32_t next = granule + MP__EXTENT_LENGTH(entry);
     uint32_t other;
 
-    if (next >= extents()->end)
+    if (next >= mp__extents()->end)
         return 0;
     other = mp__load_relaxed(&table[next]);
     if (any ? MP__EXTENT_KIND(other) != MP__EXTENT_FREE : !alike(entry, other))
@@ -188,7 +103,7 @@ merge_next(uint32_t granule, int any)
 static int
 table_reach(uint32_t end)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     struct mp__region *region = mp__region();
     uint32_t from = mp__load_relaxed(&x->tabled), n;
 
@@ -217,8 +132,7 @@ free_intent(struct mp__extents *x)
 
     mp__hand_clear_of(x->intent_part, MP__HAND_EXTENT, p);
     mp__hand_clear_of(x->intent_part, MP__HAND_SEGMENT, p);
-    if (MP__EXTENT_KIND(entry) == MP__EXTENT_LARGE ||
-        MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK)
+    if (mp__extent_is_used(entry))
         mp__store_release(word, MP__EXTENT_ENTRY(MP__EXTENT_FREE,
                                                  entry & MP__EXTENT_FLAGS,
                                                  MP__EXTENT_LENGTH(entry)));
@@ -231,10 +145,7 @@ rebuild(struct mp__extents *x, int any)
 {
     uint32_t granule, length;
 
-    for (uint32_t i = 0; i < MP__EXTENT_LISTS; i++)
-        x->lists[i] = 0;
-    x->warm = 0;
-    x->used = 0;
+    mp__free_list_clear();
     for (granule = x->first; granule < x->end; granule += length) {
         uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
 
@@ -243,9 +154,9 @@ rebuild(struct mp__extents *x, int any)
                 ;
             entry = mp__load_relaxed(&mp__extent_table()[granule]);
             clear_inside(granule, MP__EXTENT_LENGTH(entry));
-            list_insert(granule);
+            mp__free_list_insert(granule);
         } else {
-            x->used += MP__EXTENT_LENGTH(entry) * MP__GRANULE;
+            mp__extents_count_taken(entry);
         }
         length = MP__EXTENT_LENGTH(entry);
     }
@@ -270,7 +181,7 @@ register_repair(void)
 int
 mp__extents_init(size_t region_size, size_t first_offset)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
 
     mp__mutex_init(&x->mutex, MP__MUTEX_EXTENTS);
     x->first = (uint32_t)(first_offset / MP__GRANULE);
@@ -280,7 +191,7 @@ mp__extents_init(size_t region_size, size_t first_offset)
     mp__store_release(
         &mp__extent_table()[x->first],
         MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, x->end - x->first));
-    list_insert(x->first);
+    mp__free_list_insert(x->first);
     return 0;
 }
 
@@ -291,47 +202,47 @@ mp__extents_init(size_t region_size, size_t first_offset)
 static uint32_t
 take(uint32_t granule, uint32_t length, enum mp__hand hand)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     mp__a32 *table = mp__extent_table();
     uint32_t entry = mp__load_relaxed(&table[granule]);
     uint32_t flags = entry & MP__EXTENT_FLAGS;
     uint32_t rest = MP__EXTENT_LENGTH(entry) - length;
+    uint32_t kind =
+        hand == MP__HAND_SEGMENT ? MP__EXTENT_SEGMENT : MP__EXTENT_LARGE;
+    uint32_t taken = MP__EXTENT_ENTRY(kind, flags & MP__EXTENT_BACKED, length);
 
-    list_remove(granule);
+    mp__free_list_remove(granule);
     x->intent_part = mp__me.index;
     mp__compiler_barrier();
     x->intent = granule;
     mp__compiler_barrier();
     mp__hand_set(hand, address_of(granule), NULL);
 #ifdef MP__MUTATION_COMMIT_BEFORE_SPLIT
-    mp__store_release(&table[granule],
-                      MP__EXTENT_ENTRY(MP__EXTENT_LARGE, flags, length));
+    mp__store_release(&table[granule], taken);
 #endif
     if (rest)
         mp__store_release(&table[granule + length],
                           MP__EXTENT_ENTRY(MP__EXTENT_FREE, flags, rest));
-    mp__store_release(
-        &table[granule],
-        MP__EXTENT_ENTRY(MP__EXTENT_LARGE, flags & MP__EXTENT_BACKED, length));
+    mp__store_release(&table[granule], taken);
     mp__compiler_barrier();
     x->intent = 0;
     if (rest)
-        list_insert(granule + length);
-    x->used += (uint64_t)length * MP__GRANULE;
+        mp__free_list_insert(granule + length);
+    mp__extents_count_taken(taken);
     return flags;
 }
 
 static uint32_t
 find_and_take(uint32_t length, enum mp__hand hand, uint32_t *ret_flags)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     uint32_t granule;
 
     mp__mutex_lock(&x->mutex);
-    granule = list_find(length);
+    granule = mp__free_list_find(length);
     if (granule == 0) { /* perhaps in one piece with pages and without */
         rebuild(x, 1);
-        granule = list_find(length);
+        granule = mp__free_list_find(length);
     }
     /* One more than its end: the remainder's word. */
     if (granule &&
@@ -348,7 +259,7 @@ find_and_take(uint32_t length, enum mp__hand hand, uint32_t *ret_flags)
 static uint32_t
 take_space(size_t size, enum mp__hand hand, uint32_t *ret_flags)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     uint32_t length, granule = 0;
 
     if (size <= (size_t)(x->end - x->first) * MP__GRANULE) {
@@ -374,58 +285,63 @@ static int
 back(uint32_t granule)
 {
     mp__a32 *word = &mp__extent_table()[granule];
-    uint32_t length = MP__EXTENT_LENGTH(mp__load_relaxed(word));
+    uint32_t entry = mp__load_relaxed(word);
 
-    if (mp__load_relaxed(word) & MP__EXTENT_BACKED)
+    if (entry & MP__EXTENT_BACKED)
         return 0;
     if (mp__region_commit((size_t)granule * MP__GRANULE,
-                          (size_t)length * MP__GRANULE) < 0)
+                          mp__extent_bytes(entry)) < 0)
         return -ENOMEM;
-    mp__store_release(
-        word, MP__EXTENT_ENTRY(MP__EXTENT_LARGE, MP__EXTENT_BACKED, length));
+    mp__store_release(word, entry | MP__EXTENT_BACKED);
     return 0;
+}
+
+/* An extent in hand, with its pages. -ENOMEM; -ENOSPC if what is lacking is
+ * address space. */
+static int
+take_backed(size_t size, enum mp__hand hand, uint32_t *ret_granule,
+            uint32_t *ret_flags)
+{
+    if (mp__region_afford(size) < 0)
+        return -ENOMEM;
+    *ret_granule = take_space(size, hand, ret_flags);
+    if (*ret_granule == 0)
+        return -ENOSPC;
+    if (back(*ret_granule) == 0)
+        return 0;
+    mp__extent_free(address_of(*ret_granule), mp__me.index, hand);
+    return -ENOMEM;
 }
 
 void *
 mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
 {
     uint32_t granule = 0, flags = 0;
-    int affordable = mp__region_afford(size) == 0;
+    int r = take_backed(size, hand, &granule, &flags);
 
-    if (affordable) {
-        granule = take_space(size, hand, &flags);
-        if (granule == 0)
-            return NULL;
-    }
-    if (!affordable || back(granule) < 0) {
-        if (granule)
-            mp__extent_free(address_of(granule), mp__me.index, hand);
+    /* What is kept for later may be what is lacking. */
+    if (r == -ENOMEM && mp__extents_trim() > 0)
+        r = take_backed(size, hand, &granule, &flags);
+    if (r == -ENOMEM)
         mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes", size);
+    if (r < 0)
         return NULL;
-    }
     *ret_zero = (flags & MP__EXTENT_ZERO) != 0;
     return address_of(granule);
 }
 
 /* ---- Giving back ---- */
 
-static int
-is_start(uint32_t entry)
-{
-    return MP__EXTENT_KIND(entry) == MP__EXTENT_LARGE ||
-           MP__EXTENT_KIND(entry) == MP__EXTENT_CHUNK;
-}
-
 /* The free extent that ends just before `granule`; 0: there is none. */
 static uint32_t
 free_before(uint32_t granule)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     uint32_t start, entry;
 
     if (granule == x->first)
         return 0;
-    start = links()[granule - 1].start;
+    start = mp__extent_links()[granule - 1].start;
     if (start < x->first || start >= granule)
         return 0;
     entry = mp__load_relaxed(&mp__extent_table()[start]);
@@ -440,63 +356,72 @@ free_before(uint32_t granule)
 static uint32_t
 merge_and_list(uint32_t granule)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     mp__a32 *table = mp__extent_table();
     uint32_t entry = mp__load_relaxed(&table[granule]);
     uint32_t next = granule + MP__EXTENT_LENGTH(entry);
     uint32_t before = free_before(granule);
 
     if (next < x->end && alike(entry, mp__load_relaxed(&table[next]))) {
-        list_remove(next);
+        mp__free_list_remove(next);
         merge_next(granule, 0);
     }
     if (before && alike(entry, mp__load_relaxed(&table[before]))) {
-        list_remove(before);
+        mp__free_list_remove(before);
         merge_next(before, 0);
         granule = before;
     }
-    list_insert(granule);
+    mp__free_list_insert(granule);
     return granule;
 }
 
-/* Gives the pages of a listed free extent back to the system. */
-static void
+/* Gives pages of a listed free extent back to the system: those of its last
+ * part, so that no other thread waits for long. Returns how many bytes; 0 if it
+ * is said to have none. */
+static uint64_t
 cool(uint32_t granule)
 {
-    mp__a32 *word = &mp__extent_table()[granule];
-    uint32_t length = MP__EXTENT_LENGTH(mp__load_relaxed(word));
+    mp__a32 *table = mp__extent_table();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t backed = entry & MP__EXTENT_BACKED;
+    uint32_t end = granule + MP__EXTENT_LENGTH(entry);
+    uint32_t from = (end - 1) / COOL_STEP * COOL_STEP;
 
-    list_remove(granule);
+    if (from < granule || !backed)
+        from = granule;
+    mp__free_list_remove(granule);
     /* Not backed first, and zero only after: in case we die in between. */
-    mp__store_release(word, MP__EXTENT_ENTRY(MP__EXTENT_FREE, 0, length));
-    mp__memfd_discard(mp__view.fd, (size_t)granule * MP__GRANULE,
-                      (size_t)length * MP__GRANULE);
+    mp__store_release(&table[from],
+                      MP__EXTENT_ENTRY(MP__EXTENT_FREE, 0, end - from));
+    if (from > granule) {
+        mp__store_release(
+            &table[granule],
+            MP__EXTENT_ENTRY(MP__EXTENT_FREE, backed, from - granule));
+        mp__free_list_insert(granule);
+    }
+    mp__memfd_discard(mp__view.fd, (size_t)from * MP__GRANULE,
+                      (size_t)(end - from) * MP__GRANULE);
     mp__store_release(
-        word, MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, length));
-    merge_and_list(granule);
+        &table[from],
+        MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, end - from));
+    merge_and_list(from);
+    return backed ? (uint64_t)(end - from) * MP__GRANULE : 0;
 }
 
-/* A free extent with pages other than `spared`, a large one if there is one;
- * 0: none. */
-static uint32_t
-find_warm(uint32_t spared)
+/* Lets others come in between two steps that take long. */
+static void
+pause_inside(struct mp__extents *x)
 {
-    struct mp__extents *x = extents();
-
-    for (uint32_t list = MP__EXTENT_LISTS; list-- > 0;)
-        for (uint32_t g = x->lists[list]; g; g = links()[g].next)
-            if (g != spared &&
-                mp__load_relaxed(&mp__extent_table()[g]) & MP__EXTENT_BACKED)
-                return g;
-    return 0;
+    mp__mutex_unlock(&x->mutex);
+    mp__mutex_lock(&x->mutex);
 }
 
 /* Keeps the free memory that holds pages within a bound: the largest go
  * first, and the one that was freed last goes last. */
 static void
-trim(uint32_t latest)
+keep_within_bound(uint32_t latest)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     uint64_t bound = mp__region_warm();
     uint32_t granule;
 
@@ -504,21 +429,48 @@ trim(uint32_t latest)
         bound = x->used / 4;
     if (x->warm <= bound)
         return;
-    while (x->warm > bound / 2 && (granule = find_warm(latest)) != 0)
+    while (x->warm > bound / 2 &&
+           (granule = mp__free_list_find_warm(latest)) != 0) {
         cool(granule);
-    if (x->warm > bound)
-        cool(latest);
+        pause_inside(x);
+    }
+    while (x->warm > bound && (granule = mp__free_list_find_warm(0)) != 0) {
+        cool(granule);
+        pause_inside(x);
+    }
+}
+
+uint64_t
+mp__extents_trim(void)
+{
+    struct mp__extents *x = mp__extents();
+    uint64_t bytes = 0, all;
+    uint32_t granule;
+
+    mp__mutex_lock(&x->mutex);
+    all = x->warm; /* others may go on to free more for ever */
+    while (bytes < all && (granule = mp__free_list_find_warm(0)) != 0) {
+        bytes += cool(granule);
+        pause_inside(x);
+    }
+    /* Who gave pages back may have died over it. */
+    while ((granule = mp__free_list_find_dirty()) != 0) {
+        cool(granule);
+        pause_inside(x);
+    }
+    mp__mutex_unlock(&x->mutex);
+    return bytes;
 }
 
 int
 mp__extent_free(void *p, uint32_t index, enum mp__hand hand)
 {
-    struct mp__extents *x = extents();
+    struct mp__extents *x = mp__extents();
     uint32_t granule = granule_of(p), entry;
 
     mp__mutex_lock(&x->mutex);
     entry = mp__load_relaxed(&mp__extent_table()[granule]);
-    if (!is_start(entry) || address_of(granule) != p) {
+    if (!mp__extent_is_used(entry) || address_of(granule) != p) {
         mp__mutex_unlock(&x->mutex);
         return -EBADF;
     }
@@ -536,10 +488,28 @@ mp__extent_free(void *p, uint32_t index, enum mp__hand hand)
                                        MP__EXTENT_LENGTH(entry)));
     mp__compiler_barrier();
     x->intent = 0;
-    x->used -= MP__EXTENT_LENGTH(entry) * MP__GRANULE;
-    trim(merge_and_list(granule));
+    mp__extents_count_freed(entry);
+    granule = merge_and_list(granule);
+    keep_within_bound(granule);
     mp__mutex_unlock(&x->mutex);
     return 0;
+}
+
+void
+mp__extents_sum(struct mp__extents_sum *ret_sum)
+{
+    struct mp__extents *x = mp__extents();
+
+    mp__mutex_lock(&x->mutex);
+    *ret_sum = (struct mp__extents_sum){
+        .warm = x->warm,
+        .used = x->used,
+        .most = x->most,
+        .segments = x->segments,
+        .n = x->n,
+        .n_segments = x->n_segments,
+    };
+    mp__mutex_unlock(&x->mutex);
 }
 
 uint32_t
@@ -547,8 +517,8 @@ mp__extent_entry(const void *p)
 {
     uint32_t granule = granule_of(p);
 
-    if (!mp__region_contains(p, 1) || granule < extents()->first ||
-        granule >= mp__load_acquire(&extents()->tabled))
+    if (!mp__region_contains(p, 1) || granule < mp__extents()->first ||
+        granule >= mp__load_acquire(&mp__extents()->tabled))
         return 0;
     return mp__load_acquire(&mp__extent_table()[granule]);
 }

@@ -15,9 +15,10 @@
 enum mp__extent_kind {
     MP__EXTENT_NONE = 0, /* the inside of an extent */
     MP__EXTENT_FREE = 1,
-    MP__EXTENT_LARGE = 2, /* a large block or a segment */
-    MP__EXTENT_CHUNK = 3, /* a chunk of small cells */
-    MP__EXTENT_PART = 4,  /* inside of a chunk: length = way to its start */
+    MP__EXTENT_LARGE = 2,   /* a large block */
+    MP__EXTENT_CHUNK = 3,   /* a chunk of small cells */
+    MP__EXTENT_PART = 4,    /* inside of a chunk: length = way to its start */
+    MP__EXTENT_SEGMENT = 5, /* of a queue */
 };
 #define MP__EXTENT_KIND(entry)   ((entry) >> 29)
 #define MP__EXTENT_LENGTH(entry) ((entry)&0x07ffffffu)
@@ -43,9 +44,12 @@ struct mp__extents {
     uint32_t intent_part; /* in whose hand it is */
     uint32_t first, end;  /* granules that may be handed out */
     mp__a32 tabled;       /* granules whose table entries are committed */
-    uint32_t lists[MP__EXTENT_LISTS]; /* free extents by log2 of length */
-    uint64_t warm; /* bytes of free extents that are backed */
-    uint64_t used; /* bytes of used extents */
+    /* Free extents, without pages and with, by log2 of length. */
+    uint32_t lists[2][MP__EXTENT_LISTS];
+    uint64_t warm;       /* bytes of free extents that are backed */
+    uint64_t used, most; /* bytes of used extents; the most there ever were */
+    uint64_t segments;   /* bytes of those that are segments */
+    uint32_t n, n_segments; /* how many there are */
 };
 
 /* For the creator of the region: all of the space from `first_offset` on is
@@ -63,6 +67,16 @@ int mp__extent_free(void *p, uint32_t index, enum mp__hand hand);
 
 /* The entry that covers the address: a start, or NONE. */
 uint32_t mp__extent_entry(const void *p);
+
+/* Bytes that the table says are in use, and so on: as of one moment. */
+struct mp__extents_sum {
+    uint64_t warm, used, most, segments;
+    uint32_t n, n_segments;
+};
+void mp__extents_sum(struct mp__extents_sum *ret_sum);
+
+/* Gives the pages of all free extents back to the system: how many bytes. */
+uint64_t mp__extents_trim(void);
 
 /* Turns a large extent in hand into a chunk. */
 void mp__extent_make_chunk(void *p);

@@ -20,7 +20,6 @@
 
 #define MP__REGION_MAGIC 0x6e6f69676572706du /* "mpregion" */
 #define MP__REGION_ABI   1u
-#define MP__PARTICIPANTS 4096u /* and one more slot: participant.c */
 #define MP__SHARDS       4u
 #define MP__CLASSES      44u
 
@@ -35,6 +34,8 @@ struct mp__bin {
     mp__a32 cell;          /* bytes of a cell; of a slab: 0 until first used */
     struct mp__chunk *all;
     struct mp__chunk *available; /* chunks with a free cell */
+    mp__a64 used;                /* cells in use; readers: any */
+    mp__a32 chunks;              /* how many; readers: any */
 } MP__ALIGNED(MP__LINE);
 
 /* What a program that is executed afresh looks at before it maps the rest. */
@@ -51,6 +52,7 @@ struct mp__region {
     struct mp__region_identity is;
     uint64_t participants_at, table_at, links_at; /* offsets */
     mp__a32 participants_high;                    /* slots ever used */
+    mp__a64 burials;               /* see participant.c */
     mp__a64 budget;                /* bytes that may be committed unasked, */
     _Atomic(mp_time) budget_until; /* until this moment: see commit.c */
     mp__a64 warm;                  /* bytes of freed pages worth keeping */

@@ -3,10 +3,7 @@
  *
  * The word holds the owner's thread id, always with FUTEX_WAITERS: so the
  * kernel, when the owner dies, wakes one sleeper, marks the word OWNER_DIED,
- * and the next owner repairs. The thread's pending slot names the word all the
- * time from before the attempt until after the release: a thread that dies
- * between releasing and waking is replaced by the kernel, which wakes one
- * sleeper of a pending word that has no owner.
+ * and the next owner repairs.
  *
  * Who sleeps is told by `waiters`, beside the word, which only ever errs on
  * the side of "somebody does": sleepers set it, after writing into their
@@ -16,11 +13,22 @@
  * looked. Keeping this in the word itself cannot be made to work: each release
  * would erase what the next owner has to know.
  *
- * After the wake-up of a sleeper that then dies, or gives up because its time
- * is over, the flag still stands, and whoever holds the mutex wakes the next.
- */
+ * A sleeper that has been woken is long on its way, and the mutex meanwhile
+ * taken and released a hundred times: so `waking` says that one is, and only
+ * who sets it wakes. Each sleeper clears it, then looks at the word: after the
+ * releases that woke nobody. It is one of the two words that sleepers sleep on;
+ * so who was queued before it was set is found by the wake-up, and who comes
+ * after that does not sleep.
+ *
+ * Deaths. If a pending word has no owner, the kernel wakes one of its sleepers
+ * for the dead, and `waking` never has one. Who sets it has it pending from
+ * before that until it has woken one; who sleeps, until it has cleared it. All
+ * others have the word pending, until they have released it and looked at the
+ * flags: if it has an owner by then, he looks in his turn, and finds `waking`
+ * clear, or set by one for whom the kernel would answer. */
 #include "region/mutex.h"
 
+#include "base/macros.h"
 #include "os/clock.h"
 #include "region/layout.h"
 
@@ -93,6 +101,37 @@ take_from_vanished(struct mp__mutex *mutex, uint32_t *seen)
     return mp__cas(&mutex->word, &word, mp__me.word | FUTEX_OWNER_DIED);
 }
 
+/* Before a look at the word: whoever releases it from here on wakes one. */
+static void
+begin_look(struct mp__mutex *mutex)
+{
+#ifdef MP__MUTATION_LOOK_ARMED_EARLY
+    mp__robust_arm(mp__me.head, &mutex->word);
+#endif
+    if (mp__load(&mutex->waking))
+        mp__store(&mutex->waking, 0);
+    /* pairs with the swap of the word and the look at `waking` in a release */
+    atomic_thread_fence(memory_order_seq_cst);
+    mp__robust_arm(mp__me.head, &mutex->word);
+}
+
+/* One sleep. Without futex_waitv the slices are short, and `waking` alone is
+ * slept on. */
+static int
+sleep_once(struct mp__mutex *mutex, uint32_t seen, mp_time deadline)
+{
+    struct mp__futex_word words[] = {{&mutex->waking, 0},
+                                     {&mutex->word, seen}};
+    mp_time until = mp__slice_end(deadline);
+
+#ifdef MP__MUTATION_WAKING_UNCOMPARED
+    words[0].seen = mp__load(&mutex->waking);
+#endif
+    if (mp__view.tier >= MP__TIER_NO_WAITV)
+        return mp__futex_wait(&mutex->waking, 0, until);
+    return mp__futex_waitv(words, MP__LENGTH(words), until);
+}
+
 /* Sleeps until the word is ours, or the time is over. */
 static int
 sleep_for_word(struct mp__mutex *mutex, mp_time deadline, uint32_t *seen)
@@ -114,7 +153,9 @@ sleep_for_word(struct mp__mutex *mutex, mp_time deadline, uint32_t *seen)
 #endif
         *seen = mp__load(&mutex->word);
         if (has_owner(*seen)) {
-            r = mp__futex_wait(&mutex->word, *seen, mp__slice_end(deadline));
+            mp__robust_arm(mp__me.head, &mutex->waking);
+            r = sleep_once(mutex, *seen, deadline);
+            begin_look(mutex);
             if (spin_for_word(mutex, seen))
                 return 0;
             if (r == -EINTR)
@@ -193,6 +234,19 @@ scrub(struct mp__mutex *mutex)
 #endif
 }
 
+/* The word was released, and somebody may sleep: sees to it that one looks. */
+void
+mp__mutex_rouse(struct mp__mutex *mutex)
+{
+    if (mp__load(&mutex->waking))
+        return;
+#ifndef MP__MUTATION_ROUSE_UNARMED
+    mp__robust_arm(mp__me.head, &mutex->waking);
+#endif
+    if (mp__swap(&mutex->waking, MP__MUTEX_WAKING) == 0)
+        mp__futex_wake(&mutex->waking, 1);
+}
+
 void
 mp__mutex_unlock_slow(struct mp__mutex *mutex)
 {
@@ -202,6 +256,6 @@ mp__mutex_unlock_slow(struct mp__mutex *mutex)
     }
     mp__swap(&mutex->word, 0);
     if (mp__load(&mutex->waiters))
-        mp__futex_wake(&mutex->word, 1);
+        mp__mutex_rouse(mutex);
     mp__robust_disarm(mp__me.head);
 }

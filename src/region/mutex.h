@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The internal lock: robust, 16 bytes, held for nanoseconds, never nested.
+/* The internal lock: robust, 20 bytes, held for nanoseconds, never nested.
  *
  * Whoever acquires it after its holder died runs the repair function of its
  * kind before anything else, still inside mp__mutex_lock(): users never see a
@@ -27,9 +27,14 @@ struct mp__mutex {
     mp__a32 word;    /* 0 free; tid|WAITERS held; with OWNER_DIED as well: to
                      be repaired, or being repaired */
     mp__a32 waiters; /* "there may be sleepers": may only over-report */
+    mp__a32 waking;  /* MP__MUTEX_WAKING: one has been woken, and will look; 0:
+                        nobody. Futex: sleepers sleep on it as well */
     uint32_t uses;   /* unlocks since the last scrub; writer: holder */
     uint32_t kind;
 };
+
+/* As the kernel reads it, a word without an owner. */
+#define MP__MUTEX_WAKING 0x80000000u
 
 /* Repairs what the mutex guards. Called with the mutex held, any number of
  * times: it may itself be killed, and is then begun again by the next. */
@@ -42,6 +47,7 @@ void mp__mutex_init(struct mp__mutex *mutex, enum mp__mutex_kind kind);
 
 MP__COLD int mp__mutex_lock_slow(struct mp__mutex *mutex, mp_time deadline);
 MP__COLD void mp__mutex_unlock_slow(struct mp__mutex *mutex);
+MP__COLD void mp__mutex_rouse(struct mp__mutex *mutex);
 
 /* Acquires it if it is free and in order. If not, the pending slot is armed all
  * the same, for the slow way that must follow. */
@@ -84,7 +90,7 @@ mp__mutex_unlock(struct mp__mutex *mutex)
     /* seq_cst: a sleeper that set the flag after the look above either sees
      * the word free before it sleeps, or is seen here. */
     if (MP__UNLIKELY(mp__load(&mutex->waiters)))
-        mp__futex_wake(&mutex->word, 1);
+        mp__mutex_rouse(mutex);
     mp__robust_disarm(mp__me.head);
 }
 

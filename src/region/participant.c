@@ -47,7 +47,7 @@ __thread struct mp__self mp__me __attribute__((tls_model("initial-exec")));
 /* For systems without robust lists: nobody reads it. */
 static __thread struct mp__robust_head no_list;
 
-static mp__burial_fn *burials[2]; /* as many as are registered, and one */
+static mp__burial_fn *burials[3]; /* as many as are registered, and one */
 
 /* Index of the lock word in a pthread_mutex_t. */
 static size_t life_word;
@@ -326,6 +326,20 @@ mp__participant_find(uint64_t id)
     return mp__load(&part->state) == state ? part : NULL;
 }
 
+int
+mp__participant_buried(uint64_t id)
+{
+    uint64_t state = mp__load(&mp__participant_at((uint32_t)id - 1)->state);
+
+    return generation_of(state) != id >> 32 || what_of(state) == FREE;
+}
+
+uint64_t
+mp__participant_burials(void)
+{
+    return mp__load_acquire(&mp__region()->burials);
+}
+
 /* ---- The reaper ---- */
 
 void
@@ -345,20 +359,41 @@ mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p)
         mp__store_release(word, 0);
 }
 
-/* Frees what the dead participant has in one hand. First the mutexes under
- * which it might have been passed on are brought in order: repair empties the
- * hand if it was. That is done for an empty hand, too: a repair that came after
- * the slot's next life had begun would look into the wrong hand. */
+/* Brings the mutex in order under which the dead participant's hand might have
+ * been passed on: repair empties the hand if it was. That is done for an empty
+ * hand, too: a repair that came after the slot's next life had begun would look
+ * into the wrong hand. */
 static void
-empty_hand(uint32_t index, enum mp__hand hand)
+settle_hand(struct mp__participant *part, enum mp__hand hand)
 {
-    struct mp__participant *part = mp__participant_at(index);
     uintptr_t mutex = mp__load(&part->hand_mutex[hand]);
 
     if (mutex)
         mp__mutex_settle((struct mp__mutex *)mutex,
                          mp__load_relaxed(&part->tid));
     mp__store(&part->hand_mutex[hand], 0);
+}
+
+/* Leaves the block in the holding if it is there yet, or already. Nobody takes
+ * the holding over from the dead before the burial is done. */
+static void
+settle_holding(struct mp__participant *part, uint32_t index)
+{
+    struct mp__holding *holding = (void *)(uintptr_t)mp__load(&part->holding);
+
+    if (holding && (mp__load(&holding->owner) & ~MP__HOLDING_BUSY) ==
+                       mp__participant_id(part))
+        mp__hands_clear_of(index,
+                           (void *)(uintptr_t)mp__load(&holding->block));
+    mp__store(&part->holding, 0);
+}
+
+/* Frees what the dead participant has in one hand. */
+static void
+empty_hand(uint32_t index, enum mp__hand hand)
+{
+    struct mp__participant *part = mp__participant_at(index);
+
     mp__heap_settle((void *)(uintptr_t)mp__load(&part->hand[hand]));
     mp__heap_reclaim((void *)(uintptr_t)mp__load(&part->hand[hand]), index,
                      hand);
@@ -382,14 +417,18 @@ bury(uint32_t index)
     struct mp__participant *part = mp__participant_at(index);
     uint64_t state = mp__load(&part->state);
 
-    for (size_t i = 0; i < MP__LENGTH(burials) && burials[i]; i++)
-        burials[i](part);
+    for (int hand = 0; hand < MP__HANDS; hand++)
+        settle_hand(part, (enum mp__hand)hand);
+    settle_holding(part, index);
     for (int hand = 0; hand < MP__HANDS; hand++)
         empty_hand(index, (enum mp__hand)hand);
+    for (size_t i = 0; i < MP__LENGTH(burials) && burials[i]; i++)
+        burials[i](part);
     mp__store(&part->waiting, 0);
     end_life(part);
     /* The kernel woke one of those who watched this life. */
     mp__futex_wake(mp__participant_word(part), INT_MAX);
+    mp__add(&mp__region()->burials, 1);
     mp__store(&part->state, state_of(generation_of(state), FREE, 0));
 }
 

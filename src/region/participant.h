@@ -15,6 +15,9 @@
 
 #include <pthread.h>
 
+#define MP__PARTICIPANTS     4096u
+#define MP__PARTICIPANTS_ALL (MP__PARTICIPANTS + 1) /* see participant.c */
+
 struct mp__mutex;
 
 /* See bell.h. */
@@ -33,6 +36,16 @@ enum mp__hand {
     MP__HANDS,
 };
 
+/* A place that a block is kept in and that belongs to a participant, in its
+ * turn: first fields of a larger struct in the region. */
+#define MP__HOLDING_BUSY ((uint64_t)1 << 63)
+
+struct mp__holding {
+    mp__a64 owner; /* id of the participant, with BUSY while it is at work
+                      on it; others: see the larger struct */
+    mp__a64 block; /* address; 0: none */
+};
+
 struct mp__participant {
     pthread_mutex_t life;    /* held by its thread as long as it lives */
     mp__a64 state;           /* {generation:32 | what:32}, see participant.c */
@@ -44,6 +57,9 @@ struct mp__participant {
                                      repairs a mutex that it died with */
     mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
                                       passed on; 0: none */
+    mp__a64 holding; /* address of the holding that a hand's block comes from,
+                        or goes to; 0: none. As long as the dead owns it with
+                        that block in it, the block is the holding's */
     mp__a32 pid, tid;
     uint32_t initialised; /* the life mutex is */
 
@@ -97,6 +113,12 @@ uint64_t mp__participant_id(const struct mp__participant *part);
 /* The participant of an id; NULL if that thread is dead (reaped or not). */
 struct mp__participant *mp__participant_find(uint64_t id);
 
+/* Whether the participant is dead, and the reaper has done all it had to do:
+ * nothing in a hand of it can be given back any more. */
+int mp__participant_buried(uint64_t id);
+/* Changes before each burial ends. */
+uint64_t mp__participant_burials(void);
+
 /* What else the reaper does for a dead participant, before its slot is free;
  * it may be done twice. Each room registers by a constructor function. */
 typedef void mp__burial_fn(struct mp__participant *dead);
@@ -130,6 +152,23 @@ mp__hands_settled(void)
 {
     for (int hand = 0; hand < MP__HANDS; hand++)
         mp__store_release(&mp__me.part->hand_mutex[hand], 0);
+}
+
+/* The caller is about to change, under the mutex, what is known as its own by
+ * its id: its burial has to wait for the repair. Until mp__hands_settled(). */
+static inline void
+mp__hands_under(struct mp__mutex *mutex)
+{
+    mp__store_relaxed(&mp__me.part->hand_mutex[MP__HAND_SEGMENT],
+                      (uintptr_t)mutex);
+}
+
+/* To be called before a block passes from the hand to the holding or back,
+ * and, with NULL, when it has. */
+static inline void
+mp__hand_hold(struct mp__holding *holding)
+{
+    mp__store_release(&mp__me.part->holding, (uintptr_t)holding);
 }
 
 /* Empties whichever hand of participant `index` holds `p`: for what may be
