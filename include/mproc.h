@@ -16,6 +16,7 @@
 #include <mproc/queue.h>
 #include <mproc/scalar.h>
 #include <mproc/semaphore.h>
+#include <mproc/shm.h>
 #include <mproc/value.h>
 
 #endif

@@ -41,6 +41,43 @@ MP_API int mp_free(void *p);
 /* 1 if all of [p, p + size) lies in this family's region, else 0. */
 MP_API int mp_memory_contains(const void *p, size_t size);
 
+/* What the family's memory is used for: bytes and numbers of the moment, or,
+ * while others are at work, of moments close to each other. */
+typedef struct mp_memory_statistics {
+    uint32_t size;          /* of this struct; set by the caller */
+    uint32_t flags;         /* none yet: 0 */
+    uint64_t address_space; /* bytes that the family's memory may grow to */
+    uint64_t resident;      /* bytes of the machine's memory that it takes */
+    uint64_t used;          /* bytes of chunks, large blocks and segments */
+    uint64_t peak;          /* the most that `used` has ever been */
+    uint64_t spare;         /* bytes freed, and kept for those who come next */
+
+    /* Blocks of up to 64 KiB lie in chunks, as objects do. */
+    uint64_t small_blocks, small_bytes; /* how many; their bytes */
+    uint64_t large_blocks, large_bytes;
+    uint64_t chunks, chunk_bytes;
+    uint64_t segments, segment_bytes; /* what queues keep messages in */
+
+    /* How many there are of each sort. */
+    uint64_t queues, processes, pools, tasks;
+    uint64_t locks, rlocks, semaphores, events, conditions, barriers;
+    uint64_t values, arrays;
+} mp_memory_statistics;
+
+/* Fills in *ret_statistics, whose `size` must be set:
+ *
+ *     mp_memory_statistics now = {.size = sizeof(now)};
+ *
+ * It costs some microseconds, whatever there is. -EINVAL: the size is too
+ * small to be one. */
+MP_API int mp_memory_stats(mp_memory_statistics *ret_statistics);
+
+/* Gives all memory that is not in use back to the system, and returns how many
+ * bytes. Freed memory is kept for the next who needs some up to a bound, see
+ * mp_alloc(3), and goes back by itself beyond: there is no need to call this
+ * but before a long time of quiet. */
+MP_API ssize_t mp_memory_trim(void);
+
 /* mp_new(T) is a zeroed T, mp_new_array(T, n) an array of n of them; NULL
  * when there is no memory, or when n * sizeof(T) is too large to exist. */
 MP_API void *mp_alloc_array(size_t n, size_t size);
