@@ -98,8 +98,34 @@ report_content(struct mp__report *report, struct mp_queue *queue)
         mp__report(report, ", %llu bytes", (unsigned long long)bytes);
     if (maxsize || max_bytes)
         report_limits(report, maxsize, max_bytes);
+    if (queue->order != MP_QUEUE_FIFO)
+        mp__report(report, ", %s",
+                   queue->order == MP_QUEUE_LIFO ? "the latest first"
+                                                 : "by priority");
     if (mp__load(&queue->closing) != MP__QUEUE_OPEN)
         mp__report(report, ", closed");
+}
+
+static int
+count_slot(struct mp__slot *slot, void *n)
+{
+    (void)slot;
+    ++*(uint32_t *)n;
+    return 0;
+}
+
+/* "; 2 taken and not done; 1 reserved" */
+static void
+report_held(struct mp__report *report, struct mp_queue *queue)
+{
+    uint32_t taken = 0, reserved = 0;
+
+    mp__shelf_each_held(&queue->consumers.shelf, count_slot, &taken);
+    mp__shelf_each_held(&queue->producers.shelf, count_slot, &reserved);
+    if (taken)
+        mp__report(report, "; %u taken and not done", taken);
+    if (reserved)
+        mp__report(report, "; %u reserved", reserved);
 }
 
 static int
@@ -113,6 +139,7 @@ describe_queue(struct mp__report *report, void *object)
     look_at_side(&put, &queue->producers, &queue->producer_sleeps);
     mp__report_object(report, "queue", queue, NULL, 0);
     report_content(report, queue);
+    report_held(report, queue);
     report_line_count(report, &get);
     report_line_count(report, &put);
     mp__report(report, "\n");

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "channel/ring.h"
 #include "region/extents.h"
+#include "region/waiters.h"
 
 #include <errno.h>
 
@@ -120,7 +121,35 @@ check_attr(const mp_queue_attr *attr)
                         "mp_queue_create: attr->maxsize is %llu, the most is "
                         "%d",
                         (unsigned long long)attr->maxsize, INT32_MAX);
+    if (attr->order > MP_QUEUE_PRIORITY)
+        return mp__fail(-EINVAL, "mp_queue_create: attr->order is %u",
+                        attr->order);
+    if (!attr->redeliver && (attr->max_attempts || attr->dead_letters))
+        return mp__fail(-EINVAL,
+                        "mp_queue_create: attr->%s without attr->redeliver",
+                        attr->max_attempts ? "max_attempts" : "dead_letters");
+    if (attr->dead_letters && !attr->max_attempts)
+        return mp__fail(-EINVAL, "mp_queue_create: attr->dead_letters without "
+                                 "attr->max_attempts");
     return 0;
+}
+
+static void
+set_mode(struct mp_queue *queue, const mp_queue_attr *attr)
+{
+    queue->maxsize = attr->maxsize;
+    queue->max_bytes = attr->max_bytes;
+    queue->order = attr->order;
+    queue->prefix = attr->order == MP_QUEUE_PRIORITY ? sizeof(int64_t) : 0;
+    queue->max_attempts = attr->max_attempts;
+    queue->dead_letters = attr->dead_letters;
+    if (attr->joinable || attr->redeliver)
+        queue->mode |= MP__QUEUE_JOINABLE;
+    if (attr->redeliver)
+        queue->mode |= MP__QUEUE_REDELIVER;
+    if (attr->order != MP_QUEUE_FIFO)
+        queue->mode |= MP__QUEUE_ORDERED;
+    queue->consumers.shelf.order = attr->order;
 }
 
 int
@@ -136,6 +165,9 @@ mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
     r = mp__attr_read(&a, sizeof(a), attr, 0, "mp_queue_create");
     if (r < 0 || (r = check_attr(&a)) < 0 || (r = mp__enter()) < 0)
         return r;
+    if (a.dead_letters && !mp__object_ok(a.dead_letters, MP__SLAB_QUEUE))
+        return mp__fail(-EBADF, "mp_queue_create: attr->dead_letters is not a "
+                                "live queue");
     segment = mp__segment_create(MP__SEGMENT_LEAST, NULL);
     if (segment == NULL)
         return -ENOMEM;
@@ -144,10 +176,10 @@ mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
         mp__extent_free(segment, mp__me.index, MP__HAND_SEGMENT);
         return -ENOMEM;
     }
-    queue->maxsize = a.maxsize;
-    queue->max_bytes = a.max_bytes;
+    set_mode(queue, &a);
     mp__mutex_init(&queue->producers.mutex, MP__MUTEX_QUEUE_TAIL);
     mp__mutex_init(&queue->consumers.mutex, MP__MUTEX_QUEUE_HEAD);
+    mp__mutex_init(&queue->pollers.closers, MP__MUTEX_PLAIN);
     queue->producers.segment = queue->consumers.segment = segment;
     queue->producers.spins = queue->consumers.spins = SPINS_AT_FIRST;
     mp__object_publish(queue, MP__SLAB_QUEUE);
@@ -176,14 +208,19 @@ mp_queue_destroy(mp_queue *queue)
     r = enter(queue, "mp_queue_destroy");
     if (r < 0)
         return r;
-    if (!is_idle(&queue->producers) || !is_idle(&queue->consumers))
+    if (!is_idle(&queue->producers) || !is_idle(&queue->consumers) ||
+        (mp__load(&queue->joiners.joining) &&
+         mp__waiters_of(&queue->joiners, sizeof(queue->joiners), NULL, 0)))
         return mp__fail(-EBUSY, "mp_queue_destroy: somebody is waiting in "
                                 "the queue, or putting or getting");
     /* One by one, so that who is killed meanwhile leaves a queue behind. */
     while (mp__queue_discard(queue) == 0)
         ;
+    mp__shelf_empty(&queue->consumers.shelf);
+    mp__shelf_empty(&queue->producers.shelf);
     if (mp__object_retire(queue, MP__SLAB_QUEUE) < 0)
         return mp__fail_handle("mp_queue_destroy", queue, "a queue");
+    mp__poll_forget(queue);
     mp__hand_set(MP__HAND_SEGMENT, queue->consumers.segment, NULL);
     mp__extent_free(queue->consumers.segment, mp__me.index, MP__HAND_SEGMENT);
     mp__object_free(queue, MP__SLAB_QUEUE);
@@ -197,8 +234,10 @@ mp__queue_finish_close(struct mp_queue *queue)
 {
     struct mp__mutex *mutex = &queue->producers.mutex;
 
-    /* A producer that sleeps holding the mutex leaves when it looks. */
-    mp__side_wake(&queue->producer_sleeps);
+    /* A producer that sleeps holding the mutex leaves when it looks. Its flag
+     * may have been lowered by a consumer that died before it woke it. */
+    mp__store(&queue->producer_sleeps, 0);
+    mp__futex_wake(&queue->producer_sleeps, 1);
     mp__mutex_lock(mutex);
     mp__side_wake(&queue->consumer_sleeps);
     mp__store(&queue->closing, MP__QUEUE_CLOSED);
@@ -208,12 +247,11 @@ mp__queue_finish_close(struct mp_queue *queue)
 int
 mp_queue_close(mp_queue *queue)
 {
-    uint32_t open = MP__QUEUE_OPEN;
     int r = enter(queue, "mp_queue_close");
 
     if (r < 0)
         return r;
-    mp__cas(&queue->closing, &open, MP__QUEUE_CLOSING);
+    mp__poll_begin_close(queue);
     if (mp__load(&queue->closing) != MP__QUEUE_CLOSED)
         mp__queue_finish_close(queue);
     return 0;

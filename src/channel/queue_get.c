@@ -8,21 +8,13 @@
  * and freed after the mutex was released; a segment that is left behind goes
  * the same way. */
 #include "base/error.h"
-#include "channel/ring.h"
+#include "channel/consume.h"
 #include "os/clock.h"
 #include "region/extents.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-
-/* The first message, and where the head will be after it. */
-struct found {
-    struct mp__record *record;
-    uint32_t next_place;
-    size_t size;
-    enum mp__record_kind kind;
-};
 
 /* ---- Repair ---- */
 
@@ -47,6 +39,7 @@ repair(struct mp__mutex *mutex)
     side->intent_block = NULL;
     side->intent_segment = NULL;
     mp__store(&side->intent_claim, NULL);
+    mp__shelf_repair(&side->shelf, committed);
 #ifndef MP__MUTATION_NO_REPAIR_WAKE
     mp__store(&queue->producer_sleeps, 0);
     mp__futex_wake(&queue->producer_sleeps, 1);
@@ -61,68 +54,48 @@ register_repair(void)
 
 /* ---- Waiting ---- */
 
-/* Holding the mutex, waits for a message. 0, or an error and the mutex is not
- * held. */
+int
+mp__queue_await(struct mp_queue *queue, mp_time deadline)
+{
+    struct mp__side *side = &queue->consumers;
+    uint32_t closing = mp__load_acquire(&queue->closing);
+    uint64_t tail = mp__load_acquire(&queue->tail);
+
+    if (tail != side->other) {
+        side->other = tail;
+        return 1;
+    }
+    if (closing == MP__QUEUE_CLOSED)
+        return -ESHUTDOWN;
+    if (closing == MP__QUEUE_OPEN)
+        return mp__side_wait(queue, side, deadline, tail);
+    /* Puts that began before may be under way. */
+    mp__mutex_unlock(&side->mutex);
+    mp__queue_finish_close(queue);
+    mp__mutex_lock(&side->mutex);
+    return 0;
+}
+
+/* Waits for a message. 0, or an error and the mutex is not held. */
 static int
 wait_for_message(struct mp_queue *queue, mp_time deadline)
 {
     struct mp__side *side = &queue->consumers;
-    int r = 0;
 
-    for (;;) {
-        uint64_t head = mp__load_relaxed(&queue->head), tail;
-        uint32_t closing;
+    /* The cache may be old, but then it is not before the head. */
+    while (MP__UNLIKELY(mp__count(side->other) ==
+                        mp__count(mp__load_relaxed(&queue->head)))) {
+        int r = mp__queue_await(queue, deadline);
 
-        /* The cache may be old, but then it is not before the head. */
-        if (MP__LIKELY(mp__count(side->other) != mp__count(head)))
-            return 0;
-        closing = mp__load_acquire(&queue->closing);
-        tail = mp__load_acquire(&queue->tail);
-        if (tail != side->other) {
-            side->other = tail;
-            continue;
-        }
-        if (closing == MP__QUEUE_CLOSED) {
-            r = -ESHUTDOWN;
-        } else if (closing == MP__QUEUE_CLOSING) {
-            /* Puts that began before may be under way. */
-            mp__mutex_unlock(&side->mutex);
-            mp__queue_finish_close(queue);
-            mp__mutex_lock(&side->mutex);
-            continue;
-        } else {
-            r = mp__side_wait(queue, side, deadline, tail);
-        }
         if (r < 0) {
             mp__mutex_unlock(&side->mutex);
             return r;
         }
     }
+    return 0;
 }
 
 /* ---- Finding ---- */
-
-static inline void
-look(struct mp_queue *queue, struct found *found)
-{
-    struct mp__segment *segment = queue->consumers.segment;
-    uint32_t place = mp__place(mp__load_relaxed(&queue->head));
-    uint32_t index = mp__ring_index(segment, place);
-    struct mp__record *record = mp__ring_record(segment, index);
-
-    if (index >= mp__ring_limit(segment) ||
-        (record->head & 0xff) == MP__RECORD_PAD) {
-        place += segment->granules - index;
-        record = mp__ring_record(segment, 0);
-    }
-    found->record = record;
-    found->kind = (enum mp__record_kind)(record->head & 0xff);
-    found->size = record->head >> 8;
-    found->next_place =
-        place + mp__record_granules(found->kind == MP__RECORD_REFERENCE
-                                        ? sizeof(void *)
-                                        : found->size);
-}
 
 /* Goes on to the next segment; the old one is in our hand then. */
 static struct mp__segment *
@@ -132,9 +105,7 @@ leave_segment(struct mp_queue *queue)
     struct mp__segment *old = side->segment;
     uint64_t head = mp__load_relaxed(&queue->head);
 
-    side->intent_position = head;
-    side->intent_part = mp__me.index;
-    mp__compiler_barrier();
+    mp__head_intend(queue);
     side->intent_segment = old;
     mp__compiler_barrier();
     mp__hand_set(MP__HAND_SEGMENT, old, &side->mutex);
@@ -147,34 +118,39 @@ leave_segment(struct mp_queue *queue)
     return old;
 }
 
-/* Holding the mutex, finds the first message. 0, or an error and the mutex is
- * not held. */
-static int
-find(struct mp_queue *queue, mp_time deadline, struct found *found)
+int
+mp__queue_next_segment(struct mp_queue *queue, mp_time deadline)
 {
-    struct mp__side *side = &queue->consumers;
+    struct mp__segment *old = leave_segment(queue);
 
+    mp__mutex_unlock(&queue->consumers.mutex);
+    mp__extent_free(old, mp__me.index, MP__HAND_SEGMENT);
+    mp__hands_settled();
+    return mp__side_lock(queue, &queue->consumers, mp__queue_is_empty,
+                         deadline);
+}
+
+/* Finds the first message. 0, or an error and the mutex is not held. */
+static int
+find(struct mp_queue *queue, mp_time deadline, struct mp__found *found)
+{
     for (;;) {
-        struct mp__segment *old;
         int r = wait_for_message(queue, deadline);
 
         if (r < 0)
             return r;
-        look(queue, found);
+        mp__ring_look(queue, found);
         if (MP__LIKELY(found->kind != MP__RECORD_JUMP))
             return 0;
-        old = leave_segment(queue);
-        mp__mutex_unlock(&side->mutex);
-        mp__extent_free(old, mp__me.index, MP__HAND_SEGMENT);
-        mp__hands_settled();
-        r = mp__side_lock(queue, side, mp__queue_is_empty, deadline);
+        r = mp__queue_next_segment(queue, deadline);
         if (r < 0)
             return r;
     }
 }
 
-static int
-lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
+int
+mp__queue_find(struct mp_queue *queue, mp_time deadline,
+               struct mp__found *found)
 {
     int r =
         mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
@@ -184,43 +160,30 @@ lock_and_find(struct mp_queue *queue, mp_time deadline, struct found *found)
 
 /* ---- Taking ---- */
 
-static inline void
-commit(struct mp_queue *queue, const struct found *found)
-{
-    uint32_t count = mp__count(mp__load_relaxed(&queue->head)) + 1;
-
-    if (queue->max_bytes)
-        mp__side_add_bytes(&queue->consumers, count, found->size);
-    /* release: the producers may write over the message from here on. */
-    mp__store_release(&queue->head, mp__position(count, found->next_place));
-}
-
 static inline ssize_t
-take_inline(struct mp_queue *queue, const struct found *found, void *buf)
+take_inline(struct mp_queue *queue, const struct mp__found *found, void *buf)
 {
     if (buf && found->size)
         memcpy(buf, found->record->body, found->size);
     mp__side_wake(&queue->producer_sleeps);
-    commit(queue, found);
+    mp__head_commit(queue, 1, found->next_place, found->size);
     mp__mutex_unlock(&queue->consumers.mutex);
     return (ssize_t)found->size;
 }
 
-static ssize_t
-take_reference(struct mp_queue *queue, const struct found *found, void *buf)
+ssize_t
+mp__queue_take_reference(struct mp_queue *queue,
+                         const struct mp__found *found, void *buf)
 {
     struct mp__side *side = &queue->consumers;
-    void *block;
+    void *block = mp__found_block(queue, found);
 
-    memcpy(&block, found->record->body, sizeof(block));
-    side->intent_position = mp__load_relaxed(&queue->head);
-    side->intent_part = mp__me.index;
-    mp__compiler_barrier();
+    mp__head_intend(queue);
     side->intent_block = block;
     mp__compiler_barrier();
     mp__hand_set(mp__block_hand(block), block, &side->mutex);
     mp__side_wake(&queue->producer_sleeps);
-    commit(queue, found);
+    mp__head_commit(queue, 1, found->next_place, found->size);
     mp__compiler_barrier();
     side->intent_block = NULL;
     mp__mutex_unlock(&side->mutex);
@@ -237,14 +200,24 @@ static inline ssize_t
 take_quickly(struct mp_queue *queue, void *buf, size_t cap)
 {
     uint64_t head = mp__load_relaxed(&queue->head);
-    struct found found;
+    struct mp__found found;
 
     if (mp__count(queue->consumers.other) == mp__count(head))
         return -1;
-    look(queue, &found);
+    mp__ring_look(queue, &found);
     if (found.kind != MP__RECORD_MESSAGE || found.size > cap)
         return -1;
     return take_inline(queue, &found, buf);
+}
+
+ssize_t
+mp__queue_refuse(struct mp_queue *queue, size_t size, size_t cap,
+                 const char *function)
+{
+    mp__mutex_unlock(&queue->consumers.mutex);
+    return mp__fail(-EMSGSIZE,
+                    "%s: the message has %zu bytes, there is room for %zu",
+                    function, size, cap);
 }
 
 /* ---- The public face ---- */
@@ -252,7 +225,7 @@ take_quickly(struct mp_queue *queue, void *buf, size_t cap)
 ssize_t
 mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
 {
-    struct found found;
+    struct mp__found found;
     ssize_t size;
     int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_get", "a queue");
 
@@ -260,39 +233,39 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
         return r;
     if (MP__UNLIKELY(buf == NULL && cap > 0))
         return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
+    if (MP__UNLIKELY(queue->mode))
+        return mp__poll_after(queue,
+                              mp__shelf_get(queue, buf, cap, deadline, "mp_queue_get"));
     r = mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return mp__poll_after(queue, r);
     size = take_quickly(queue, buf, cap);
     if (MP__LIKELY(size >= 0))
         return size;
     r = find(queue, deadline, &found);
     if (r < 0)
-        return r;
-    if (found.size > cap) {
-        mp__mutex_unlock(&queue->consumers.mutex);
-        return mp__fail(-EMSGSIZE,
-                        "mp_queue_get: the message has %zu bytes, the buffer "
-                        "%zu",
-                        found.size, cap);
-    }
+        return mp__poll_after(queue, r);
+    if (found.size > cap)
+        return mp__queue_refuse(queue, found.size, cap, "mp_queue_get");
     if (found.kind == MP__RECORD_MESSAGE)
         return take_inline(queue, &found, buf);
-    return take_reference(queue, &found, buf);
+    return mp__queue_take_reference(queue, &found, buf);
 }
 
 ssize_t
 mp_queue_next_size(mp_queue *queue, mp_time deadline)
 {
-    struct found found;
+    struct mp__found found;
     int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_next_size",
                              "a queue");
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    r = lock_and_find(queue, deadline, &found);
+    if (queue->mode)
+        return mp__poll_after(queue, mp__shelf_next_size(queue, deadline));
+    r = mp__queue_find(queue, deadline, &found);
     if (r < 0)
-        return r;
+        return mp__poll_after(queue, r);
     mp__mutex_unlock(&queue->consumers.mutex);
     return (ssize_t)found.size;
 }
@@ -301,14 +274,14 @@ int
 mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim, mp_time deadline)
 {
     struct mp__side *side;
-    struct found found;
+    struct mp__found found;
     uint64_t pointer;
     int r;
 
     if (!mp__object_ok(queue, MP__SLAB_QUEUE))
         return mp__fail_handle("mp__queue_get_claim", queue, "a queue");
     side = &queue->consumers;
-    r = lock_and_find(queue, deadline, &found);
+    r = mp__queue_find(queue, deadline, &found);
     if (r < 0)
         return r;
     memcpy(&pointer, found.record->body, sizeof(pointer));
@@ -319,7 +292,7 @@ mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim, mp_time deadline)
     mp__store_relaxed(&claim->sequence, mp__count(side->intent_position));
     mp__store_release(&claim->pointer, pointer);
     mp__side_wake(&queue->producer_sleeps);
-    commit(queue, &found);
+    mp__head_commit(queue, 1, found.next_place, found.size);
     mp__compiler_barrier();
     mp__store_release(&side->intent_claim, NULL);
     mp__mutex_unlock(&side->mutex);
@@ -345,14 +318,17 @@ mp__queue_settle(mp_queue *queue, const struct mp__claim *claim)
 int
 mp__queue_discard(mp_queue *queue)
 {
-    struct found found;
-    int r = lock_and_find(queue, MP_NOW, &found);
+    struct mp__found found;
+    int r;
 
+    if (queue->mode)
+        return mp__shelf_discard(queue);
+    r = mp__queue_find(queue, MP_NOW, &found);
     if (r < 0)
         return r;
     if (found.kind == MP__RECORD_MESSAGE)
         take_inline(queue, &found, NULL);
     else
-        take_reference(queue, &found, NULL);
+        mp__queue_take_reference(queue, &found, NULL);
     return 0;
 }

@@ -12,7 +12,7 @@
  * empties the hand if the commit was done. If not, the reaper frees what is in
  * the hand. */
 #include "base/error.h"
-#include "channel/ring.h"
+#include "channel/produce.h"
 #include "os/clock.h"
 #include "region/bell.h"
 #include "region/extents.h"
@@ -20,24 +20,25 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEGMENT_MOST (((uint32_t)64 << 20) / MP__RING_GRANULE)
-
-/* What a put wants to place. */
-struct message {
-    const void *data;
-    size_t size;
-    void *block; /* of a message by reference, in hand */
-    uint32_t granules;
-    struct mp__segment *spare; /* a segment to grow by, in hand */
-};
-
-/* Where it goes. */
-struct room {
-    uint32_t index; /* of its first granule */
-    uint32_t pad;   /* granules skipped before */
-};
+/* Larger ones are no faster, and an idle queue keeps its last one. */
+#define SEGMENT_MOST (((uint32_t)4 << 20) / MP__RING_GRANULE)
+#define CALM_LAPS    2 /* before the next one goes on in a smaller segment */
 
 /* ---- Repair ---- */
+
+/* The slot's own queue may have given it to another meanwhile: only that of the
+ * dead is freed. */
+static void
+repair_slot(struct mp__side *side, int committed)
+{
+    struct mp__slot *slot = side->intent_slot;
+    uint64_t owner = side->intent_owner;
+
+    if (slot && committed)
+        mp__cas(&slot->holding.owner, &owner, MP__SLOT_FREE);
+    mp__compiler_barrier();
+    side->intent_slot = NULL;
+}
 
 static void
 repair(struct mp__mutex *mutex)
@@ -54,12 +55,19 @@ repair(struct mp__mutex *mutex)
         side->segment = segment;
         mp__hand_clear_of(side->intent_part, MP__HAND_SEGMENT, segment);
     }
+    repair_slot(side, committed);
     mp__compiler_barrier();
     side->intent_block = NULL;
     side->intent_segment = NULL;
+    mp__shelf_repair(&side->shelf, committed);
 #ifndef MP__MUTATION_NO_REPAIR_WAKE
     mp__store(&queue->consumer_sleeps, 0);
     mp__futex_wake(&queue->consumer_sleeps, 1);
+#ifndef MP__MUTATION_REPAIR_PAGES_ARMED
+    mp__poll_wake_all(queue);
+#else
+    mp__poll_wake(queue);
+#endif
 #endif
 }
 
@@ -84,50 +92,15 @@ mp__segment_create(uint32_t granules, struct mp__mutex *mutex)
     segment->next = NULL;
     segment->base = 0;
     segment->granules = granules;
+    segment->calm_laps = 0;
     mp__hand_set(MP__HAND_SEGMENT, segment, mutex);
     return segment;
 }
 
-/* Finds room behind `tail` with consumers at `head`; a JUMP must always have
- * room beside. */
-static inline int
-find_room(const struct mp__segment *segment, uint64_t tail, uint64_t head,
-          uint32_t need, struct room *room)
-{
-    uint32_t from = mp__place(head), used;
-
-    /* Consumers that are in an older segment have freed nothing here. */
-    if ((int32_t)(from - segment->base) < 0)
-        from = segment->base;
-    used = mp__place(tail) - from;
-    room->index = mp__ring_index(segment, mp__place(tail));
-    room->pad = 0;
-    if (room->index + need > mp__ring_limit(segment)) {
-        room->pad = segment->granules - room->index;
-        room->index = 0;
-    }
-    return used + room->pad + need + MP__RING_HEADER + 1 <= segment->granules;
-}
-
-/* Whether the limits say no, as far as is known of the consumers. */
-static inline int
-over_limit(struct mp_queue *queue, uint64_t tail, size_t size)
-{
-    struct mp__side *side = &queue->producers;
-    uint32_t count = mp__count(tail) - mp__count(side->other);
-    uint64_t put = mp__load_relaxed(&side->bytes[mp__count(tail) & 1]);
-
-    if (queue->maxsize && count >= queue->maxsize)
-        return 1;
-    return queue->max_bytes && count > 0 &&
-           put - side->other_bytes + size > queue->max_bytes;
-}
-
-/* A segment of twice the size of the last, or what can be had. */
+/* A segment of that size, or what can be had. */
 static struct mp__segment *
-new_spare(uint32_t last, struct mp__mutex *mutex)
+new_spare(uint32_t granules, struct mp__mutex *mutex)
 {
-    uint32_t granules = last < SEGMENT_MOST ? last * 2 : last;
     struct mp__segment *spare;
 
     do
@@ -139,51 +112,118 @@ new_spare(uint32_t last, struct mp__mutex *mutex)
 /* Leaves the mutex to get memory, and takes it again. 0, or an error and the
  * mutex is not held. */
 static int
-fetch_spare(struct mp_queue *queue, struct message *m, mp_time deadline)
+fetch_spare(struct mp_queue *queue, struct mp__message *m, uint32_t granules,
+            mp_time deadline)
 {
     struct mp__side *side = &queue->producers;
-    uint32_t last = side->segment->granules;
 
     mp__mutex_unlock(&side->mutex);
-    m->spare = new_spare(last, &side->mutex);
+    m->spare = new_spare(granules, &side->mutex);
     if (m->spare == NULL)
         return -ENOMEM;
     return mp__side_lock(queue, side, mp__queue_is_full, deadline);
 }
 
+static int
+grow(struct mp_queue *queue, struct mp__message *m, mp_time deadline)
+{
+    uint32_t last = queue->producers.segment->granules;
+
+    return fetch_spare(queue, m, last < SEGMENT_MOST ? last * 2 : last,
+                       deadline);
+}
+
+/* Notes how far the consumers are; whether they have gone on. The bytes first:
+ * if we die in between, the position is an old one yet, and the next who finds
+ * no room looks again. */
+static int
+look_at_consumers(struct mp_queue *queue)
+{
+    struct mp__side *side = &queue->producers;
+    uint64_t before = side->other, head, bytes;
+
+    head = mp__side_read(&queue->consumers, &queue->head, &bytes);
+    side->other_bytes = bytes;
+    mp__compiler_barrier();
+    side->other = head;
+    return head != before;
+}
+
+/* At the end of a lap: whether it was too long, and those before it. What is
+ * looked at is how much of it is filled in this moment; if that was not all
+ * that is needed, it grows again. */
+static int
+is_too_large(struct mp_queue *queue, uint64_t tail)
+{
+    struct mp__side *side = &queue->producers;
+    struct mp__segment *segment = side->segment;
+
+    if (segment->granules == MP__SEGMENT_LEAST)
+        return 0;
+    look_at_consumers(queue);
+    if (mp__place(tail) - mp__place(side->other) > segment->granules / 4)
+        segment->calm_laps = 0;
+    else
+        segment->calm_laps++;
+    return segment->calm_laps >= CALM_LAPS;
+}
+
+/* There is room in the next lap. 1: take it; 2: go on to the spare segment,
+ * which is smaller; 0: the mutex was left meanwhile; or an error, and it is not
+ * held. */
+static int
+end_lap(struct mp_queue *queue, struct mp__message *m, uint64_t tail,
+        mp_time deadline)
+{
+    struct mp__side *side = &queue->producers;
+    uint32_t granules = side->segment->granules;
+    int r;
+
+    if (m->spare)
+        return m->spare->granules < granules ? 2 : 1;
+    if (!is_too_large(queue, tail))
+        return 1;
+    r = fetch_spare(queue, m, granules / 2, deadline);
+    if (r != -ENOMEM)
+        return r;
+    r = mp__side_lock(queue, side, mp__queue_is_full, deadline);
+    if (r == 0)
+        side->segment->calm_laps = 0;
+    return r;
+}
+
 /* Holding the mutex, waits for room. 1: found; 2: none, but there is a spare
  * segment to go on to; or an error, and the mutex is not held. */
 static int
-wait_for_room(struct mp_queue *queue, struct message *m, mp_time deadline,
-              struct room *room)
+wait_for_room(struct mp_queue *queue, struct mp__message *m, mp_time deadline,
+              struct mp__room *room)
 {
     struct mp__side *side = &queue->producers;
 
     for (;;) {
         uint64_t tail = mp__load_relaxed(&queue->tail);
-        uint64_t head, bytes;
         int r, limited;
 
         if (MP__UNLIKELY(mp__load_relaxed(&queue->closing))) {
             mp__mutex_unlock(&side->mutex);
             return -ESHUTDOWN;
         }
-        limited = over_limit(queue, tail, m->size);
-        if (!limited &&
-            find_room(side->segment, tail, side->other, m->granules, room))
-            return 1;
-        head = mp__side_read(&queue->consumers, &queue->head, &bytes);
-        if (head != side->other) {
-            side->other = head;
-            side->other_bytes = bytes;
+        limited = !m->slot && mp__over_limit(queue, tail, m->size);
+        if (!limited && mp__find_room(side->segment, tail, side->other,
+                                      m->granules, room)) {
+            r = room->pad ? end_lap(queue, m, tail, deadline) : 1;
+            if (r != 0)
+                return r;
             continue;
         }
+        if (look_at_consumers(queue))
+            continue;
         if (!limited && m->spare)
             return 2;
-        if (!limited && mp__side_spin(side, &queue->head, head))
+        if (!limited && mp__side_spin(side, &queue->head, side->other))
             continue;
-        r = limited ? mp__side_wait(queue, side, deadline, head)
-                    : fetch_spare(queue, m, deadline);
+        r = limited ? mp__side_wait(queue, side, deadline, side->other)
+                    : grow(queue, m, deadline);
         if (r < 0) {
             if (limited)
                 mp__mutex_unlock(&side->mutex);
@@ -193,19 +233,6 @@ wait_for_room(struct mp_queue *queue, struct message *m, mp_time deadline,
 }
 
 /* ---- Placing ---- */
-
-static inline void
-write_record(struct mp__record *record, const struct message *m)
-{
-    if (m->block) {
-        record->head = mp__record_head(MP__RECORD_REFERENCE, m->size);
-        memcpy(record->body, &m->block, sizeof(m->block));
-    } else {
-        record->head = mp__record_head(MP__RECORD_MESSAGE, m->size);
-        if (m->size)
-            memcpy(record->body, m->data, m->size);
-    }
-}
 
 /* Ends the current segment where `tail` is. */
 static void
@@ -222,26 +249,30 @@ write_jump(struct mp__segment *segment, uint32_t place,
 }
 
 static void
-note_intent(struct mp_queue *queue, struct message *m, int grow)
+note_intent(struct mp_queue *queue, struct mp__message *m, int grow)
 {
     struct mp__side *side = &queue->producers;
 
     side->intent_position = mp__load_relaxed(&queue->tail);
     side->intent_part = mp__me.index;
+    side->intent_owner = mp__me.id | MP__HOLDING_BUSY;
     mp__compiler_barrier();
-    side->intent_block = m->block;
+    side->intent_slot = m->slot;
+    side->intent_block = m->slot ? NULL : m->block;
     side->intent_segment = grow ? m->spare : NULL;
     mp__compiler_barrier();
 }
 
 /* After the commit: what was in our hands is the queue's. */
 static void
-settle_intent(struct mp_queue *queue, struct message *m, int grow)
+settle_intent(struct mp_queue *queue, struct mp__message *m, int grow)
 {
     struct mp__side *side = &queue->producers;
 
     mp__compiler_barrier();
-    if (m->block)
+    if (m->slot)
+        mp__store_release(&m->slot->holding.owner, MP__SLOT_FREE);
+    else if (m->block)
         mp__block_keep(m->block);
     if (grow) {
         side->segment = m->spare;
@@ -249,24 +280,29 @@ settle_intent(struct mp_queue *queue, struct message *m, int grow)
         m->spare = NULL;
     }
     mp__compiler_barrier();
+    side->intent_slot = NULL;
     side->intent_block = NULL;
     side->intent_segment = NULL;
 }
 
-static inline void
-commit(struct mp_queue *queue, uint32_t place, size_t size)
+static void
+write_record(struct mp_queue *queue, struct mp__record *record,
+             const struct mp__message *m)
 {
-    uint32_t count = mp__count(mp__load_relaxed(&queue->tail)) + 1;
+    unsigned char *body;
 
-    if (queue->max_bytes)
-        mp__side_add_bytes(&queue->producers, count, size);
-    /* release: pairs with the consumers' acquire of the tail. */
-    mp__store_release(&queue->tail, mp__position(count, place));
+    if (m->block == NULL) {
+        mp__write_message(queue, record, m->data, m->size, m->priority);
+        return;
+    }
+    body = mp__write_priority(queue, record, m->priority);
+    record->head = mp__record_head(MP__RECORD_REFERENCE, m->size);
+    memcpy(body, &m->block, sizeof(m->block));
 }
 
 /* Places the message in the current segment. */
 static void
-place_here(struct mp_queue *queue, struct message *m, struct room *room)
+place_here(struct mp_queue *queue, struct mp__message *m, struct mp__room *room)
 {
     struct mp__segment *segment = queue->producers.segment;
     uint32_t place = mp__place(mp__load_relaxed(&queue->tail));
@@ -279,13 +315,13 @@ place_here(struct mp_queue *queue, struct message *m, struct room *room)
             mp__ring_record(segment, index)->head =
                 mp__record_head(MP__RECORD_PAD, 0);
     }
-    write_record(mp__ring_record(segment, room->index), m);
-    commit(queue, end, m->size);
+    write_record(queue, mp__ring_record(segment, room->index), m);
+    mp__tail_commit(queue, 1, end, m->size);
 }
 
 /* Goes on to the spare segment and places the message there. */
 static void
-place_in_spare(struct mp_queue *queue, struct message *m)
+place_in_spare(struct mp_queue *queue, struct mp__message *m)
 {
     struct mp__segment *segment = queue->producers.segment;
     uint32_t place = mp__place(mp__load_relaxed(&queue->tail));
@@ -295,15 +331,15 @@ place_in_spare(struct mp_queue *queue, struct message *m)
     if (index >= mp__ring_limit(segment))
         m->spare->base += segment->granules - index;
     write_jump(segment, place, m->spare);
-    write_record(mp__ring_record(m->spare, 0), m);
-    commit(queue, m->spare->base + m->granules, m->size);
+    write_record(queue, mp__ring_record(m->spare, 0), m);
+    mp__tail_commit(queue, 1, m->spare->base + m->granules, m->size);
 }
 
 /* The mutex is held, and released on every way out. */
 static int
-place_anyhow(struct mp_queue *queue, struct message *m, mp_time deadline)
+place_anyhow(struct mp_queue *queue, struct mp__message *m, mp_time deadline)
 {
-    struct room room;
+    struct mp__room room;
     int r = wait_for_room(queue, m, deadline, &room);
 
     if (r < 0)
@@ -311,7 +347,7 @@ place_anyhow(struct mp_queue *queue, struct message *m, mp_time deadline)
 #ifndef MP__MUTATION_WAKE_AFTER_COMMIT
     mp__side_wake(&queue->consumer_sleeps);
 #endif
-    if (r == 1 && m->block == NULL) {
+    if (r == 1 && m->block == NULL && m->slot == NULL) {
         place_here(queue, m, &room);
     } else {
         note_intent(queue, m, r == 2);
@@ -331,26 +367,29 @@ place_anyhow(struct mp_queue *queue, struct message *m, mp_time deadline)
 /* What is so nearly always: there is room, and all of it before the end of the
  * lap. The mutex is held, and stays so unless this returns 1. */
 static inline int
-place_quickly(struct mp_queue *queue, struct message *m)
+place_quickly(struct mp_queue *queue, const void *data, size_t size,
+              int64_t priority)
 {
     struct mp__side *side = &queue->producers;
     uint64_t tail = mp__load_relaxed(&queue->tail);
-    struct room room;
+    uint32_t granules = mp__record_granules(queue->prefix + size);
+    struct mp__room room;
 
     if (mp__load_relaxed(&queue->closing) ||
-        over_limit(queue, tail, m->size) ||
-        !find_room(side->segment, tail, side->other, m->granules, &room) ||
+        mp__over_limit(queue, tail, size) ||
+        !mp__find_room(side->segment, tail, side->other, granules, &room) ||
         room.pad)
         return 0;
 #ifndef MP__MUTATION_WAKE_AFTER_COMMIT
     mp__side_wake(&queue->consumer_sleeps);
 #endif
 #ifdef MP__MUTATION_COMMIT_EARLY
-    commit(queue, mp__place(tail) + m->granules, m->size);
+    mp__tail_commit(queue, 1, mp__place(tail) + granules, size);
 #endif
-    write_record(mp__ring_record(side->segment, room.index), m);
+    mp__write_message(queue, mp__ring_record(side->segment, room.index), data,
+                      size, priority);
 #ifndef MP__MUTATION_COMMIT_EARLY
-    commit(queue, mp__place(tail) + m->granules, m->size);
+    mp__tail_commit(queue, 1, mp__place(tail) + granules, size);
 #endif
 #ifdef MP__MUTATION_WAKE_AFTER_COMMIT
     mp__side_wake(&queue->consumer_sleeps);
@@ -361,27 +400,38 @@ place_quickly(struct mp_queue *queue, struct message *m)
 
 /* Frees what a message has in hand yet. */
 static void
-drop(struct message *m, int r)
+drop(struct mp__message *m, int r)
 {
-    if (m->block && r < 0)
+    if (m->block && !m->slot && r < 0)
         mp__block_free(m->block);
     if (m->spare) /* another producer made room meanwhile */
         mp__extent_free(m->spare, mp__me.index, MP__HAND_SEGMENT);
     mp__hands_settled();
 }
 
-static inline int
-place(struct mp_queue *queue, struct message *m, mp_time deadline)
+static int
+place(struct mp_queue *queue, struct mp__message *m, mp_time deadline)
 {
     int r =
         mp__side_lock(queue, &queue->producers, mp__queue_is_full, deadline);
 
-    if (MP__LIKELY(r == 0)) {
-        if (MP__LIKELY(m->block == NULL && place_quickly(queue, m)))
-            return 0;
+    if (r == 0)
         r = place_anyhow(queue, m, deadline);
-    }
     drop(m, r);
+    return r;
+}
+
+/* A message that lies in its record; the mutex is held. */
+MP__COLD static int
+place_slowly(struct mp_queue *queue, const void *data, size_t size,
+             int64_t priority, mp_time deadline)
+{
+    struct mp__message m = {.data = data, .size = size, .priority = priority};
+    int r;
+
+    m.granules = mp__record_granules(queue->prefix + size);
+    r = place_anyhow(queue, &m, deadline);
+    drop(&m, r);
     return r;
 }
 
@@ -389,55 +439,154 @@ place(struct mp_queue *queue, struct message *m, mp_time deadline)
 
 /* Copies a large message into a block of its own, in hand. */
 static int
-make_block(struct mp_queue *queue, struct message *m)
+make_block(struct mp_queue *queue, struct mp__message *m)
 {
     m->block = mp__block_alloc(m->size, 0);
     if (m->block == NULL)
         return -ENOMEM;
     memcpy(m->block, m->data, m->size);
     mp__hand_set(mp__block_hand(m->block), m->block, &queue->producers.mutex);
-    m->granules = mp__record_granules(sizeof(m->block));
+    m->granules = mp__record_granules(queue->prefix + sizeof(m->block));
     return 0;
 }
 
 static int
-put_large(struct mp_queue *queue, struct message *m, mp_time deadline)
+put_large(struct mp_queue *queue, const void *data, size_t size,
+          int64_t priority, mp_time deadline)
 {
+    struct mp__message m = {.data = data, .size = size, .priority = priority};
     int r;
 
     /* A copy of gigabytes is not made only to find the queue full. */
     if (deadline == MP_NOW && mp__queue_is_full(queue))
         return mp__load(&queue->closing) ? -ESHUTDOWN : -EAGAIN;
-    r = make_block(queue, m);
+    r = make_block(queue, &m);
     if (r < 0)
         return r;
-    return place(queue, m, deadline);
+    return place(queue, &m, deadline);
+}
+
+MP__COLD static int
+refuse_size(const struct mp_queue *queue, size_t size, const char *function)
+{
+    return mp__fail(-EMSGSIZE,
+                    "%s: a message of %zu bytes never fits into max_bytes = "
+                    "%llu",
+                    function, size, (unsigned long long)queue->max_bytes);
+}
+
+int
+mp__queue_check_size(const struct mp_queue *queue, size_t size,
+                     const char *function)
+{
+    if (MP__LIKELY(queue->max_bytes == 0 || size <= queue->max_bytes))
+        return 0;
+    return refuse_size(queue, size, function);
+}
+
+static inline int
+put(struct mp_queue *queue, const void *data, size_t size, int64_t priority,
+    mp_time deadline, const char *function)
+{
+    int r;
+
+    if (MP__UNLIKELY(data == NULL && size > 0))
+        return mp__fail(-EINVAL, "%s: data is NULL, size is %zu", function,
+                        size);
+    r = mp__queue_check_size(queue, size, function);
+    if (MP__UNLIKELY(r < 0))
+        return r;
+    if (MP__UNLIKELY(size > mp__inline_most(queue)))
+        return put_large(queue, data, size, priority, deadline);
+    r = mp__side_lock(queue, &queue->producers, mp__queue_is_full, deadline);
+    if (MP__UNLIKELY(r < 0))
+        return r;
+    if (MP__LIKELY(place_quickly(queue, data, size, priority)))
+        return 0;
+    return place_slowly(queue, data, size, priority, deadline);
 }
 
 int
 mp_queue_put(mp_queue *queue, const void *data, size_t size, mp_time deadline)
 {
-    struct message m = {.data = data, .size = size};
     int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_put", "a queue");
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    if (MP__UNLIKELY(data == NULL && size > 0))
-        return mp__fail(-EINVAL, "mp_queue_put: data is NULL, size is %zu",
-                        size);
-    if (queue->max_bytes && size > queue->max_bytes)
-        return mp__fail(-EMSGSIZE,
-                        "mp_queue_put: a message of %zu bytes never fits "
-                        "into max_bytes = %llu",
-                        size, (unsigned long long)queue->max_bytes);
-    m.granules = mp__record_granules(size);
-    if (MP__LIKELY(size <= MP__INLINE_MOST))
-        return place(queue, &m, deadline);
-    return put_large(queue, &m, deadline);
+    return put(queue, data, size, 0, deadline, "mp_queue_put");
+}
+
+int
+mp__queue_check_priority(const struct mp_queue *queue, const char *function)
+{
+    if (queue->order == MP_QUEUE_PRIORITY)
+        return 0;
+    return mp__fail(-EINVAL,
+                    "%s: the queue is not by priority "
+                    "(MP_QUEUE_ATTR(.order = MP_QUEUE_PRIORITY))",
+                    function);
+}
+
+int
+mp_queue_put_priority(mp_queue *queue, const void *data, size_t size,
+                      int64_t priority, mp_time deadline)
+{
+    static const char function[] = "mp_queue_put_priority";
+    int r = mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
+
+    if (r < 0 || (r = mp__queue_check_priority(queue, function)) < 0)
+        return r;
+    return put(queue, data, size, priority, deadline, function);
 }
 
 int
 mp__queue_put_pointer(mp_queue *queue, void *p, mp_time deadline)
 {
     return mp_queue_put(queue, &p, sizeof(p), deadline);
+}
+
+/* ---- For reservations ---- */
+
+int
+mp__queue_await_room(struct mp_queue *queue, size_t size, mp_time deadline)
+{
+    struct mp__side *side = &queue->producers;
+    int r = mp__side_lock(queue, side, mp__queue_is_full, deadline);
+
+    while (r == 0) {
+        uint64_t tail = mp__load_relaxed(&queue->tail);
+
+        if (mp__load_relaxed(&queue->closing)) {
+            r = -ESHUTDOWN;
+        } else {
+            look_at_consumers(queue);
+            if (!mp__over_limit(queue, tail, size))
+                return 0;
+            r = mp__side_wait(queue, side, deadline, side->other);
+        }
+        if (r < 0)
+            mp__mutex_unlock(&side->mutex);
+    }
+    return r;
+}
+
+int
+mp__queue_put_slot(struct mp_queue *queue, struct mp__slot *slot,
+                   int64_t priority)
+{
+    struct mp__message m = {.data = slot->bytes,
+                        .size = slot->size,
+                        .block = mp__slot_block(slot),
+                        .slot = slot,
+                        .priority = priority};
+    int r;
+
+    m.granules = mp__record_granules(queue->prefix +
+                                     (m.block ? sizeof(m.block) : m.size));
+    /* Our burial has to wait until it is known whose the message is. */
+    do {
+        mp__hands_under(&queue->producers.mutex);
+        r = place(queue, &m, MP_FOREVER);
+    } while (r == -EINTR);
+    return r;
 }

@@ -19,7 +19,7 @@
  *
  * Spinning pays while the other side runs on another processor, and costs it
  * time when it does not: each side remembers how long it has paid lately. */
-#include "channel/ring.h"
+#include "channel/consume.h"
 #include "os/clock.h"
 #include "region/waiters.h"
 
@@ -82,6 +82,17 @@ learn(struct mp__side *side, mp_time slept)
             side->spins * 4 < SPINS_MOST ? side->spins * 4 : SPINS_MOST;
 }
 
+void
+mp__side_wake_slow(mp__a32 *flag)
+{
+    uint32_t up = mp__swap(flag, 0);
+
+    if (up & MP__FLAG_SLEEPER)
+        mp__futex_wake(flag, 1);
+    if (up & MP__FLAG_POLLER)
+        mp__poll_wake(MP__CONTAINER(flag, struct mp_queue, consumer_sleeps));
+}
+
 /* Our flag is up. Whether the other side's mutex is free, or was for a moment:
  * who takes it from then on sees the flag. */
 static int
@@ -125,6 +136,7 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
     mp__a64 *word = consuming ? &queue->tail : &queue->head;
     struct mp__side *other = consuming ? &queue->producers : &queue->consumers;
     mp_time now, until;
+    uint32_t up;
     int r = mp__expired(deadline);
 
     if (r == -EAGAIN)
@@ -133,7 +145,7 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
         return 0;
     if (r < 0)
         return r;
-    mp__swap(flag, 1);
+    up = atomic_fetch_or(flag, MP__FLAG_SLEEPER) | MP__FLAG_SLEEPER;
     now = mp__now();
     until = mp__slice_end(deadline);
 #ifndef MP__MUTATION_TRUST_FLAG
@@ -145,7 +157,9 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
     if (mp__load(word) != seen || mp__load(&queue->closing) != MP__QUEUE_OPEN)
         return 0;
     tell_where(side, flag, seen, now);
-    r = mp__futex_wait(flag, 1, until);
+    r = consuming && queue->mode & MP__QUEUE_REDELIVER
+            ? mp__shelf_sleep(queue, flag, up, until)
+            : mp__futex_wait(flag, up, until);
     mp__wait_end();
     if (r == 0)
         learn(side, mp__now() - now);

@@ -9,12 +9,15 @@
  * Messages lie in segments, rings of a power of two of granules. Normally there
  * is one. When it is full, and there is no limit that says so, the producers go
  * on to a new one of twice the size, leaving a JUMP behind, and the consumers
- * follow. The header of a segment takes the room of the last granules of the
- * ring: nothing is ever placed there. */
+ * follow. When laps end with much room to spare, they go on to one of half the
+ * size in the same way. The header of a segment takes the room of the last
+ * granules of the ring: nothing is ever placed there. */
 #pragma once
 
 #include "base/macros.h"
+#include "channel/poll.h"
 #include "channel/queue.h"
+#include "channel/shelf.h"
 #include "region/heap.h"
 #include "region/mutex.h"
 
@@ -39,7 +42,9 @@ struct mp__segment {
     struct mp__segment *next; /* writer: producers; valid behind a JUMP */
     uint32_t base;            /* place of its first granule */
     uint32_t granules;        /* of a lap: a power of two */
-    unsigned char reserved[MP__RING_HEADER * MP__RING_GRANULE - 16];
+    uint32_t calm_laps;       /* how many in a row had room to spare; writer:
+                                 producers */
+    unsigned char reserved[MP__RING_HEADER * MP__RING_GRANULE - 20];
     unsigned char data[];
 };
 
@@ -56,13 +61,36 @@ struct mp__side {
     void *intent_block;                 /* a message by reference */
     struct mp__segment *intent_segment; /* to go on to, or to leave */
     _Atomic(struct mp__claim *) intent_claim;
-    uint32_t intent_part; /* in whose hands these are */
+    struct mp__slot *intent_slot; /* of the caller's, maybe in another queue's
+                                     shelf, that is about to go into the ring */
+    uint64_t intent_owner;        /* the caller */
+    uint32_t intent_part;         /* in whose hands these are */
     uint32_t spins;       /* how long it pays to look before sleeping */
     /* For reports: who slept last holding the mutex, with the other side at
      * which position, and since when. */
     uint64_t sleeper, sleeper_seen;
     mp_time sleeper_since;
+    struct mp__shelf shelf;
 } MP__ALIGNED(MP__LINE);
+
+/* What a queue does beside the ring. */
+enum mp__queue_mode {
+    MP__QUEUE_JOINABLE = 1, /* a message that was taken is held until done */
+    MP__QUEUE_REDELIVER = 2,
+    MP__QUEUE_ORDERED = 4, /* otherwise than the ring */
+};
+
+/* Who waits for the last task to be done. */
+struct mp__joiners {
+    struct mp__bell bell;
+    mp__a32 joining;  /* how many may wait: may only over-report */
+    mp__a32 finishes; /* how often the last one was seen done */
+    mp__a32 lost;     /* tasks that nobody was told of yet; at least */
+    mp__a32 lost_pid; /* the process that died last over one */
+    /* A bit for each participant, by index, that has ever taken a message, and
+     * was not buried since: who waits watches these lives. */
+    mp__a64 takers[MP__PARTICIPANTS_ALL / 64 + 1];
+};
 
 /* Stages of closing. */
 enum mp__closing {
@@ -71,20 +99,45 @@ enum mp__closing {
     MP__QUEUE_CLOSED,  /* none is under way: what is not there never comes */
 };
 
+/* What the other side has to wake. */
+enum mp__queue_flag {
+    MP__FLAG_SLEEPER = 1,
+    MP__FLAG_POLLER = 2,
+};
+
 struct mp_queue {
     struct mp__object object;
     uint64_t maxsize;   /* items; 0: none */
     uint64_t max_bytes; /* 0: none */
+    uint32_t mode;      /* enum mp__queue_mode; 0: the ring alone */
+    uint32_t order;     /* MP_QUEUE_FIFO, ... */
+    uint32_t prefix;    /* bytes before a message in its record */
+    uint32_t max_attempts;
+    mp_queue *dead_letters;
     mp__a32 closing;    /* enum mp__closing */
     struct mp__side producers;
     mp__a64 tail MP__ALIGNED(MP__LINE); /* the producers' position: COMMIT */
     struct mp__side consumers;
     mp__a64 head MP__ALIGNED(MP__LINE); /* the consumers' position: COMMIT */
-    /* Futex flags: 1 while the first of the waiting consumers (producers)
-     * sleeps, which it does holding its side's mutex. */
+    /* Futex flags: SLEEPER while the first of the waiting consumers (producers)
+     * sleeps, which it does holding its side's mutex; POLLER if a descriptor is
+     * armed (consumers only). */
     mp__a32 consumer_sleeps MP__ALIGNED(MP__LINE);
     mp__a32 producer_sleeps MP__ALIGNED(MP__LINE);
+    struct mp__pollers pollers MP__ALIGNED(MP__LINE);
+    struct mp__joiners joiners MP__ALIGNED(MP__LINE);
+    /* For the consumers, under their mutex: when to look for dead owners. */
+    uint64_t burials_seen;
+    uint32_t gets;
 } MP__ALIGNED(MP__LINE);
+
+/* Whether the queue keeps what was taken, or lets it wait on the shelf; then a
+ * message that does not fit into a slot goes by reference. */
+static inline int
+mp__queue_keeps(const struct mp_queue *queue)
+{
+    return (queue->mode & (MP__QUEUE_REDELIVER | MP__QUEUE_ORDERED)) != 0;
+}
 
 static inline uint32_t
 mp__count(uint64_t position)
@@ -175,17 +228,16 @@ mp__side_add_bytes(struct mp__side *side, uint32_t count, size_t size)
     mp__store_release(&side->bytes[count & 1], before + size);
 }
 
-/* Wakes the sleeper of a flag. To be called before the commit that it waits
- * for: see queue_wait.c. */
+/* Wakes the sleeper of a flag, and pollers. To be called before the commit that
+ * they wait for: see queue_wait.c. */
+MP__COLD void mp__side_wake_slow(mp__a32 *flag);
 static inline void
 mp__side_wake(mp__a32 *flag)
 {
     /* seq_cst, after the mutex was taken: either this sees the sleeper's flag,
      * or the sleeper sees the mutex held and does not trust its flag. */
-    if (MP__UNLIKELY(mp__load(flag))) {
-        mp__store(flag, 0);
-        mp__futex_wake(flag, 1);
-    }
+    if (MP__UNLIKELY(mp__load(flag)))
+        mp__side_wake_slow(flag);
 }
 
 /* Registers how a queue is described: describe.c. */
@@ -196,6 +248,10 @@ void mp__queue_describe(void);
 struct mp__segment *mp__segment_create(uint32_t granules,
                                        struct mp__mutex *mutex);
 
+/* Refuses a message for a buffer that is too small, and leaves the mutex. */
+ssize_t mp__queue_refuse(struct mp_queue *queue, size_t size, size_t cap,
+                         const char *function);
+
 /* Throws the first message away. 0, -EAGAIN if there is none, -ESHUTDOWN. */
 int mp__queue_discard(struct mp_queue *queue);
 int mp__queue_is_full(struct mp_queue *queue);
@@ -205,6 +261,10 @@ int mp__queue_is_empty(struct mp_queue *queue);
 uint64_t mp__side_read(struct mp__side *side, mp__a64 *position,
                        uint64_t *ret_bytes);
 
+int mp__queue_check_size(const struct mp_queue *queue, size_t size,
+                         const char *function);
+int mp__queue_check_priority(const struct mp_queue *queue,
+                             const char *function);
 /* Makes sure that no put is under way in a queue that is being closed. No
  * mutex may be held. */
 void mp__queue_finish_close(struct mp_queue *queue);

@@ -126,7 +126,11 @@ mp_process_join(mp_process *p, mp_time deadline)
     if (mp__process_is_self(p))
         return mp__fail(-EDEADLK, "mp_process_join: %s would wait for itself",
                         p->name);
-    return wait_for_end(p, deadline, &code, "mp_process_join");
+    r = wait_for_end(p, deadline, &code, "mp_process_join");
+    /* What it held is given back before the caller goes on. */
+    if (r == 0)
+        mp__reap();
+    return r;
 }
 
 int

@@ -12,6 +12,7 @@ use_attributes(mp_target target, mp_task_fn task, mp_map_fn f)
     mp_queue *queue;
     mp_pool *pool;
     mp_result *result;
+    mp_shm *shm;
     char item = 0;
     int r = 0;
 
@@ -29,5 +30,8 @@ use_attributes(mp_target target, mp_task_fn task, mp_map_fn f)
     r |= mp_pool_map(pool, f, &item, 1, NULL, 0, 1, MP_MAP_ATTR());
     r |= mp_pool_map(pool, f, &item, 1, NULL, 0, 1,
                      MP_MAP_ATTR(.ctx = &item, .ctx_size = 1, .chunk = 1));
+    r |= mp_shm_create(&shm, "a", 1, MP_SHM_ATTR());
+    r |= mp_shm_create(&shm, "a", 1, MP_SHM_ATTR(.mode = 0600));
+    r |= mp_shm_open(&shm, "a", MP_SHM_ATTR(.readonly = 1));
     return r;
 }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* How consumers take messages, from the ring and from the shelf: what the files
+ * of this room share about it. All but the public functions is called with the
+ * consumers' mutex held. */
+#pragma once
+
+#include "channel/ring.h"
+
+#include <string.h>
+
+/* The first message of the ring, and where the head will be after it. */
+struct mp__found {
+    struct mp__record *record;
+    uint32_t next_place;
+    size_t size;
+    enum mp__record_kind kind;
+};
+
+static inline void
+mp__ring_look_at(struct mp_queue *queue, uint32_t place,
+                 struct mp__found *found)
+{
+    struct mp__segment *segment = queue->consumers.segment;
+    uint32_t index = mp__ring_index(segment, place);
+    struct mp__record *record = mp__ring_record(segment, index);
+
+    if (index >= mp__ring_limit(segment) ||
+        (record->head & 0xff) == MP__RECORD_PAD) {
+        place += segment->granules - index;
+        record = mp__ring_record(segment, 0);
+    }
+    found->record = record;
+    found->kind = (enum mp__record_kind)(record->head & 0xff);
+    found->size = record->head >> 8;
+    found->next_place =
+        place +
+        mp__record_granules(queue->prefix +
+                            (found->kind == MP__RECORD_REFERENCE
+                                 ? sizeof(void *)
+                                 : found->size));
+}
+
+static inline void
+mp__ring_look(struct mp_queue *queue, struct mp__found *found)
+{
+    mp__ring_look_at(queue, mp__place(mp__load_relaxed(&queue->head)), found);
+}
+
+static inline void *
+mp__found_body(const struct mp_queue *queue, const struct mp__found *found)
+{
+    return found->record->body + queue->prefix;
+}
+
+/* The block of a message by reference. */
+static inline void *
+mp__found_block(const struct mp_queue *queue, const struct mp__found *found)
+{
+    void *block;
+
+    memcpy(&block, mp__found_body(queue, found), sizeof(block));
+    return block;
+}
+
+/* The commit of a get: `n` messages of `size` bytes in all are less, and the
+ * head is at `place`. `n` must be odd if the bytes are counted. */
+static inline void
+mp__head_commit(struct mp_queue *queue, uint32_t n, uint32_t place,
+                size_t size)
+{
+    uint32_t count = mp__count(mp__load_relaxed(&queue->head)) + n;
+
+    if (queue->max_bytes)
+        mp__side_add_bytes(&queue->consumers, count, size);
+    /* release: the producers may write over the message from here on. */
+    mp__store_release(&queue->head, mp__position(count, place));
+}
+
+/* Notes for repair where the head is before the next commit. */
+static inline void
+mp__head_intend(struct mp_queue *queue)
+{
+    queue->consumers.intent_position = mp__load_relaxed(&queue->head);
+    queue->consumers.intent_part = mp__me.index;
+    mp__compiler_barrier();
+}
+
+/* Whether the ring has a message, as far as is known. */
+static inline int
+mp__ring_has_some(struct mp_queue *queue)
+{
+    return mp__place(queue->consumers.other) !=
+           mp__place(mp__load_relaxed(&queue->head));
+}
+
+/* Takes the mutex and waits for the first message of the ring. 0, or an error
+ * and the mutex is not held. */
+int mp__queue_find(struct mp_queue *queue, mp_time deadline,
+                   struct mp__found *found);
+
+/* Takes the first message, which is by reference, and leaves the mutex. Its
+ * size. */
+ssize_t mp__queue_take_reference(struct mp_queue *queue,
+                                 const struct mp__found *found, void *buf);
+
+/* Nothing is known to be there: looks at the tail. 1: there is a message; 0: it
+ * has waited, look again; or an error (-ESHUTDOWN: closed, and nothing will
+ * come any more). The mutex is held whatever it returns. */
+int mp__queue_await(struct mp_queue *queue, mp_time deadline);
+
+/* Goes on to the next segment, leaving the mutex meanwhile. 0, or an error and
+ * the mutex is not held. */
+int mp__queue_next_segment(struct mp_queue *queue, mp_time deadline);
+
+/* ---- Queues with a shelf: queue_shelf.c ---- */
+
+/* The message that comes next. */
+struct mp__choice {
+    struct mp__slot *slot;  /* it waits there; NULL: it is in the ring */
+    struct mp__found found; /* there */
+    size_t size;
+};
+
+/* Takes the mutex and waits for a message. 0, or an error and the mutex is not
+ * held. */
+int mp__shelf_choose(struct mp_queue *queue, mp_time deadline,
+                     struct mp__choice *choice);
+
+/* Puts back what dead consumers held. 0, or -EAGAIN: somebody else is at work
+ * there. No mutex may be held. */
+int mp__shelf_settle(struct mp_queue *queue);
+
+/* A message that was taken. */
+struct mp__held {
+    struct mp__slot *slot; /* the caller's, and BUSY: nobody else may touch it;
+                              NULL: the message is not held */
+    void *block;           /* in hand, if the slot does not keep it */
+};
+
+/* What to do with the message that was chosen. */
+struct mp__wish {
+    void *buf;      /* where to copy it to, if it lies in the ring or slot */
+    int hold;       /* in a slot, until it is done */
+    int whole;      /* with all its bytes */
+    void *fresh;    /* a block in hand, for bytes that do not fit a slot, */
+    size_t room;    /* and its size; */
+    int fresh_used; /* set if it was taken */
+    mp_time deadline;
+};
+
+/* Takes the message that was chosen and leaves the mutex. 0; -EAGAIN: choose
+ * again; -ENOSPC: `room` must be choice->size; -ENOMEM. */
+int mp__shelf_take(struct mp_queue *queue, const struct mp__choice *choice,
+                   struct mp__wish *wish, struct mp__held *held);
+
+ssize_t mp__shelf_get(struct mp_queue *queue, void *buf, size_t cap,
+                      mp_time deadline, const char *function);
+ssize_t mp__shelf_next_size(struct mp_queue *queue, mp_time deadline);
+int mp__shelf_discard(struct mp_queue *queue);
+
+/* The consumers' leader sleeps on its flag, and watches those who hold
+ * messages. As mp__futex_wait(). */
+int mp__shelf_sleep(struct mp_queue *queue, mp__a32 *flag, uint32_t up,
+                    mp_time until);
+
+/* ---- Tasks: queue_tasks.c ---- */
+
+/* Gives up a slot that is ours: the message is done. `seen`: its owner's word.
+ * -1: somebody was faster. */
+int mp__task_finish(struct mp_queue *queue, struct mp__slot *slot,
+                    uint64_t seen);
+/* The same for a message that nobody will get any more; the slot is the
+ * caller's, and BUSY. */
+void mp__task_lose(struct mp_queue *queue, struct mp__slot *slot);
+/* Wakes who waits for the last task, if that was it. */
+void mp__task_finished(struct mp_queue *queue);
+/* The caller is about to take a message of this queue. */
+void mp__task_note_taker(struct mp_queue *queue);
+

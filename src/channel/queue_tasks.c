@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: messages that are held until they are done.
+ *
+ * What is unfinished is not counted but seen: the messages in the queue, and
+ * the slots of the consumers' shelf that are not free. A message is in its slot
+ * before the head goes past it, and the slot is free only when it is done; so
+ * who finds the queue empty, then all slots free, and then that nothing was put
+ * meanwhile, has seen a moment at which all was done.
+ *
+ * Giving up a slot is the commit of task_done. It is done with the joiners'
+ * bell armed: should the process die between that and waking them, the kernel
+ * wakes one, who looks for himself and wakes the others.
+ *
+ * Death. The reaper frees what the dead had reserved, and taken from queues
+ * that do not redeliver; the latter, in a joinable queue, is lost, and
+ * mp_queue_join() says so. */
+#include "channel/consume.h"
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "region/layout.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define NAP 1000000 /* ns */
+
+static int
+enter(struct mp_queue *queue, const char *function)
+{
+    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
+}
+
+/* ---- What is unfinished ---- */
+
+static int
+is_in_use(struct mp_queue *queue)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+    uint32_t used = mp__load(&shelf->used);
+
+    for (uint32_t i = 0; i < used; i++) {
+        struct mp__slot *slot = mp__shelf_slot(shelf, i);
+
+        if (slot && mp__load(&slot->holding.owner) != MP__SLOT_FREE)
+            return 1;
+    }
+    return 0;
+}
+
+static int
+all_is_done(struct mp_queue *queue)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+    uint32_t shrinks, tail;
+    int done;
+
+    do {
+        shrinks = mp__load(&shelf->shrinks);
+        tail = mp__count(mp__load(&queue->tail));
+        done = tail == mp__count(mp__load(&queue->head)) && !is_in_use(queue);
+    } while (mp__load(&shelf->shrinks) != shrinks ||
+             (done && mp__count(mp__load(&queue->tail)) != tail));
+    return done;
+}
+
+static int
+count_slot(struct mp__slot *slot, void *n)
+{
+    (void)slot;
+    ++*(size_t *)n;
+    return 0;
+}
+
+size_t
+mp_queue_unfinished(mp_queue *queue)
+{
+    size_t n = 0;
+
+    if (enter(queue, "mp_queue_unfinished") < 0)
+        return 0;
+    if (queue->mode & MP__QUEUE_JOINABLE)
+        mp__shelf_each_held(&queue->consumers.shelf, count_slot, &n);
+    return n + mp_queue_size(queue);
+}
+
+/* ---- Being done ---- */
+
+static void
+ring_joiners(struct mp_queue *queue)
+{
+    struct mp__joiners *joiners = &queue->joiners;
+
+    mp__bell_arm(&joiners->bell);
+    mp__add(&joiners->finishes, 1);
+    mp__bell_ring(&joiners->bell, INT_MAX);
+}
+
+void
+mp__task_finished(struct mp_queue *queue)
+{
+    if (mp__load(&queue->joiners.joining) && all_is_done(queue))
+        ring_joiners(queue);
+    /* Who waits at the end of a queue, for what may come back. Whatever the
+     * flag says: who lowered it may have died before the wake-up. */
+    if (mp__load(&queue->closing) != MP__QUEUE_OPEN &&
+        queue->mode & MP__QUEUE_REDELIVER) {
+        mp__store(&queue->consumer_sleeps, 0);
+        mp__futex_wake(&queue->consumer_sleeps, 1);
+        mp__poll_wake_all(queue);
+    }
+}
+
+int
+mp__task_finish(struct mp_queue *queue, struct mp__slot *slot, uint64_t seen)
+{
+    void *block;
+    int r;
+
+#ifndef MP__MUTATION_ACK_UNARMED
+    mp__bell_arm(&queue->joiners.bell);
+#endif
+    r = mp__slot_release(slot, seen, &block);
+    if (r == 0)
+        mp__task_finished(queue);
+    mp__bell_disarm();
+    mp__slot_discard(block);
+    return r;
+}
+
+static void
+count_lost(struct mp_queue *queue, uint32_t pid)
+{
+    mp__store(&queue->joiners.lost_pid, pid);
+    mp__add(&queue->joiners.lost, 1);
+}
+
+void
+mp__task_lose(struct mp_queue *queue, struct mp__slot *slot)
+{
+    count_lost(queue, 0);
+    mp__task_finish(queue, slot, mp__me.id | MP__HOLDING_BUSY);
+}
+
+/* The index of this thread's bit. */
+void
+mp__task_note_taker(struct mp_queue *queue)
+{
+    mp__a64 *word = &queue->joiners.takers[mp__me.index / 64];
+    uint64_t bit = (uint64_t)1 << (mp__me.index % 64);
+
+    if (MP__LIKELY(mp__load_relaxed(word) & bit))
+        return;
+    atomic_fetch_or(word, bit);
+    if (mp__load(&queue->joiners.joining)) /* they do not watch us yet */
+        ring_joiners(queue);
+}
+
+/* The slots whose owner may call their messages done: those of this thread,
+ * else those of the others of this process. */
+struct search {
+    uint64_t word; /* of the owner of the best so far */
+    struct mp__slot *best;
+    int mates; /* look at those of the other threads */
+};
+
+static int
+look_at_slot(struct mp__slot *slot, void *arg)
+{
+    uint64_t word = mp__load(&slot->holding.owner);
+    struct search *search = arg;
+
+    if (search->mates ? !mp__slot_is_ours(word) : word != mp__me.id)
+        return 0;
+    if (search->best == NULL || slot->serial < search->best->serial) {
+        search->best = slot;
+        search->word = word;
+    }
+    return 0;
+}
+
+static void
+find_own(struct mp_queue *queue, struct search *search)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+
+    *search = (struct search){0};
+    mp__shelf_each_held(shelf, look_at_slot, search);
+    search->mates = 1;
+    if (search->best == NULL)
+        mp__shelf_each_held(shelf, look_at_slot, search);
+}
+
+static int
+check_joinable(struct mp_queue *queue, const char *function)
+{
+    int r = enter(queue, function);
+
+    if (r == 0 && !(queue->mode & MP__QUEUE_JOINABLE))
+        return mp__fail(-EINVAL,
+                        "%s: the queue was not made joinable "
+                        "(MP_QUEUE_ATTR(.joinable = 1))",
+                        function);
+    return r;
+}
+
+int
+mp_queue_task_done(mp_queue *queue)
+{
+    struct search search;
+    int r = check_joinable(queue, "mp_queue_task_done");
+
+    if (MP__UNLIKELY(r < 0))
+        return r;
+    do {
+        find_own(queue, &search);
+        if (search.best == NULL)
+            return mp__fail(-EOVERFLOW, "mp_queue_task_done: this process has "
+                                        "no task that is not done");
+    } while (mp__task_finish(queue, search.best, search.word) < 0);
+    return 0;
+}
+
+/* ---- Joining ---- */
+
+/* Watches the lives of those who take messages. -1: one is dead. */
+static int
+watch_takers(struct mp_queue *queue, struct mp__watch *watch)
+{
+    int r = 0;
+
+    for (uint32_t w = 0; w < MP__LENGTH(queue->joiners.takers); w++) {
+        uint64_t bits = mp__load(&queue->joiners.takers[w]);
+
+        for (; bits; bits &= bits - 1) {
+            uint32_t index = w * 64 + (uint32_t)__builtin_ctzll(bits);
+            struct mp__participant *part = mp__participant_at(index);
+
+            if (!mp__watch_life(watch, mp__participant_id(part)))
+                r = -1;
+        }
+    }
+    return r;
+}
+
+static int
+tell_lost(struct mp_queue *queue)
+{
+    uint32_t pid = mp__load(&queue->joiners.lost_pid);
+    uint32_t n = mp__swap(&queue->joiners.lost, 0);
+
+    if (n == 0)
+        return 0;
+    if (pid == 0)
+        return mp__fail(-ESRCH,
+                        "mp_queue_join: %u task%s given up after "
+                        "max_attempts = %u",
+                        n, n == 1 ? " was" : "s were", queue->max_attempts);
+    return mp__fail(-ESRCH,
+                    "mp_queue_join: %u task%s lost with the consumer that had "
+                    "taken %s (process %u was the last to die)",
+                    n, n == 1 ? " was" : "s were", n == 1 ? "it" : "them",
+                    pid);
+}
+
+static int
+is_of_dead(struct mp__slot *slot, void *unused)
+{
+    uint64_t owner = mp__slot_owner(slot);
+
+    (void)unused;
+    return owner > MP__SLOT_WAITING && !mp__participant_find(owner);
+}
+
+/* Has the dead buried, and what they held put back, or given up: perhaps nobody
+ * else comes to do that. Whether there is more to do, soon. */
+static int
+settle_dead(struct mp_queue *queue)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+
+    mp__bell_disarm();
+    mp__reap();
+    if (queue->mode & MP__QUEUE_REDELIVER)
+        mp__shelf_settle(queue);
+    mp__bell_arm(&queue->joiners.bell);
+    return mp__shelf_each_held(shelf, is_of_dead, NULL) &&
+           !mp__load(&queue->consumer_sleeps);
+}
+
+/* The bell is armed from the sleep to the look after it: whoever is woken in
+ * place of a dead one wakes the others. 1: all is done, and the bell is not
+ * armed any more; 0: look again; or an error. */
+static int
+wait_to_join(struct mp_queue *queue, mp_time deadline)
+{
+    struct mp__joiners *joiners = &queue->joiners;
+    uint32_t seen = mp__load(&joiners->finishes);
+    struct mp__watch watch;
+    int r, more = 0;
+
+    mp__watch_begin(&watch, &joiners->bell);
+    mp__watch_word(&watch, &joiners->finishes, seen);
+    if (watch_takers(queue, &watch) < 0 ||
+        mp__shelf_each_held(&queue->consumers.shelf, is_of_dead, NULL))
+        more = settle_dead(queue);
+    if (all_is_done(queue)) {
+        ring_joiners(queue);
+        return 1;
+    }
+    r = mp__expired(deadline);
+    if (r < 0)
+        return r;
+    /* Somebody else may be at it: that does not take long. */
+    r = more ? mp__bell_nap(&joiners->bell, &watch, joiners, NAP, deadline)
+             : mp__bell_sleep(&joiners->bell, &watch, joiners, deadline);
+    return r == -EINTR ? r : 0;
+}
+
+int
+mp_queue_join(mp_queue *queue, mp_time deadline)
+{
+    int r = check_joinable(queue, "mp_queue_join");
+
+    if (r < 0)
+        return r;
+    /* Before the look: who is done after it sees us. */
+    mp__add(&queue->joiners.joining, 1);
+    mp__bell_arm(&queue->joiners.bell);
+    do
+        r = wait_to_join(queue, deadline);
+    while (r == 0);
+    mp__bell_disarm();
+    mp__sub(&queue->joiners.joining, 1);
+    return r == 1 ? tell_lost(queue) : r;
+}
+
+/* ---- Burial ---- */
+
+struct estate {
+    struct mp__participant *dead;
+    struct mp_queue *queue;
+    int lost;
+};
+
+static int
+is_slot_of(struct mp__slot *slot, void *arg)
+{
+    struct estate *estate = arg;
+
+    return mp__slot_owner(slot) == mp__participant_id(estate->dead);
+}
+
+static int
+free_slot_of(struct mp__slot *slot, void *arg)
+{
+    struct estate *estate = arg;
+
+    if (mp__slot_owner(slot) != mp__participant_id(estate->dead))
+        return 0;
+    if (estate->lost >= 0) {
+        count_lost(estate->queue, mp__load_relaxed(&estate->dead->pid));
+        estate->lost++;
+    }
+    mp__slot_free_for(slot, estate->dead);
+    return 0;
+}
+
+/* Whatever happens to the queue meanwhile: slots are only ever slots. */
+static void
+bury_in_queue(void *object, void *arg)
+{
+    struct mp__participant *dead = arg;
+    struct mp_queue *queue = object;
+    struct estate estate = {.dead = dead, .queue = queue, .lost = -1};
+    uint32_t index = (uint32_t)(dead - mp__participant_at(0));
+
+    if (!mp__object_ok(queue, MP__SLAB_QUEUE))
+        return;
+    mp__shelf_each_held(&queue->producers.shelf, free_slot_of, &estate);
+    if (queue->mode & MP__QUEUE_JOINABLE)
+        estate.lost = 0;
+    if (!(queue->mode & MP__QUEUE_REDELIVER))
+        mp__shelf_each_held(&queue->consumers.shelf, free_slot_of, &estate);
+    /* Whoever sleeps in poll() is to put back what it had, or to learn that it
+     * had the last. Before the bit goes: the burial may be done twice. */
+    if (queue->mode & MP__QUEUE_REDELIVER &&
+        (mp__load(&queue->joiners.takers[index / 64]) >> (index % 64) & 1 ||
+         mp__shelf_each_held(&queue->consumers.shelf, is_slot_of, &estate)))
+        mp__poll_wake_all(queue);
+    atomic_fetch_and(&queue->joiners.takers[index / 64],
+                     ~((uint64_t)1 << (index % 64)));
+    if (estate.lost > 0)
+        mp__task_finished(queue);
+}
+
+static void
+bury(struct mp__participant *dead)
+{
+    mp__object_each(MP__SLAB_QUEUE, bury_in_queue, dead);
+}
+
+__attribute__((constructor)) static void
+register_burial(void)
+{
+    mp__participant_bury_with(bury);
+}
