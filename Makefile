@@ -51,7 +51,7 @@ bench: ## run benchmarks: all, or those of BENCH=name; JSON lines on stdout
 	$(call configured,build-bench,--buildtype=release -Dbench=true \
 	    -Dtests=false -Dman=disabled)
 	@ninja -C build-bench >&2
-	@build-bench/bench/mproc-bench $(BENCH)
+	@$(tools)/run-bench build-bench $(BENCH)
 
 sweep: ## kill a process at every instruction of each operation; mutations too
 	@$(deps) build

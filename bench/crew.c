@@ -5,6 +5,7 @@
 #include "crew.h"
 #include "tools.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -30,22 +31,13 @@ start_member(struct crew *crew, int seat, int pinned, crew_fn *fn, void *arg)
     _exit(0);
 }
 
-double
-crew_run(int members, int pinned, crew_fn *fn, void *arg, struct crew **ret)
+/* Gives the time from the first start to the last end. */
+static double
+evaluate(struct crew *crew, struct crew **ret)
 {
-    struct crew *crew = shared_memory(sizeof(*crew));
     int64_t start = INT64_MAX, end = 0;
-    int status;
 
-    crew->members = members;
-    for (int i = 0; i < members; i++)
-        start_member(crew, i, pinned, fn, arg);
-    for (int i = 0; i < members; i++) {
-        must(wait(&status), "wait");
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-            fail("a process of the crew failed (status %#x)", status);
-    }
-    for (int i = 0; i < members; i++) {
+    for (int i = 0; i < crew->members; i++) {
         if (crew->seats[i].start < start)
             start = crew->seats[i].start;
         if (crew->seats[i].end > end)
@@ -56,6 +48,60 @@ crew_run(int members, int pinned, crew_fn *fn, void *arg, struct crew **ret)
     else
         munmap(crew, sizeof(*crew));
     return (double)(end - start);
+}
+
+double
+crew_run(int members, int pinned, crew_fn *fn, void *arg, struct crew **ret)
+{
+    struct crew *crew = shared_memory(sizeof(*crew));
+    int status;
+
+    crew->members = members;
+    for (int i = 0; i < members; i++)
+        start_member(crew, i, pinned, fn, arg);
+    for (int i = 0; i < members; i++) {
+        must(wait(&status), "wait");
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail("a process of the crew failed (status %#x)", status);
+    }
+    return evaluate(crew, ret);
+}
+
+struct hand {
+    struct crew *crew;
+    int seat, pinned;
+    crew_fn *fn;
+    void *arg;
+};
+
+static void *
+run_hand(void *arg)
+{
+    struct hand *hand = (struct hand *)arg;
+
+    if (hand->pinned)
+        pin_to(hand->seat);
+    hand->fn(hand->crew, hand->seat, hand->arg);
+    return NULL;
+}
+
+double
+crew_run_threads(int members, int pinned, crew_fn *fn, void *arg,
+                 struct crew **ret)
+{
+    struct crew *crew = shared_memory(sizeof(*crew));
+    struct hand hands[CREW_MAX];
+    pthread_t threads[CREW_MAX];
+
+    crew->members = members;
+    for (int i = 0; i < members; i++) {
+        hands[i] = (struct hand){crew, i, pinned, fn, arg};
+        must(-pthread_create(&threads[i], NULL, run_hand, &hands[i]),
+             "pthread_create");
+    }
+    for (int i = 0; i < members; i++)
+        must(-pthread_join(threads[i], NULL), "pthread_join");
+    return evaluate(crew, ret);
 }
 
 void

@@ -34,6 +34,10 @@ typedef void crew_fn(struct crew *crew, int seat, void *arg);
 double crew_run(int members, int pinned, crew_fn *fn, void *arg,
                 struct crew **ret);
 
+/* The same with threads of this process. */
+double crew_run_threads(int members, int pinned, crew_fn *fn, void *arg,
+                        struct crew **ret);
+
 /* For a member: all is prepared; returns when all members are. */
 void crew_begin(struct crew *crew, int seat);
 /* For a member: all is done. */

@@ -26,7 +26,8 @@
 #define SAMPLE_NS     60e6  /* how long a sample is to last */
 #define TRIAL_NS      5e6   /* how long the last trial lasts at the least */
 #define SLOW_NS       0.5e9 /* slower samples: fewer rounds */
-#define QUIET_SECONDS 10.0  /* how long one bench waits for quiet cores */
+#define SLOWEST_NS    2e9   /* slower still: one */
+#define QUIET_SECONDS 6.0   /* how long one bench waits for quiet cores */
 
 static double
 measure(const struct bench *bench, const struct entrant *e)
@@ -37,7 +38,7 @@ measure(const struct bench *bench, const struct entrant *e)
     load.ops = e->ops;
     if (c->measure)
         return sample_take(c->measure, &load);
-    return peer_ask(c->program, bench->ask, &load);
+    return peer_ask(c->program, c->ask ? c->ask : bench->ask, &load);
 }
 
 /* Sets how many operations the next sample has, after one with `ns` each:
@@ -69,6 +70,15 @@ give_up(const struct bench *bench, struct entrant *e)
     return e->contender->role == OURS || e->contender->role == LIMIT ? -1 : 0;
 }
 
+/* How many rounds it takes part in, by how long its last trial took. */
+static int
+rounds_of(const struct contender *c, int64_t trial)
+{
+    if (c->role == OURS || c->role == LIMIT || trial <= SLOW_NS)
+        return ROUNDS;
+    return trial <= SLOWEST_NS ? ROUNDS_SLOW : ROUNDS_SLOWEST;
+}
+
 /* Tries a contender until it is known how quick it is. 0, or -1. */
 static int
 prepare(const struct bench *bench, struct entrant *e)
@@ -88,9 +98,7 @@ prepare(const struct bench *bench, struct entrant *e)
         fprintf(stderr, "%s: what it measures is not built\n", bench->name);
         return -1;
     }
-    e->rounds = now_ns() - start > SLOW_NS ? ROUNDS_SLOW : ROUNDS;
-    if (e->contender->role != PEER)
-        e->rounds = ROUNDS;
+    e->rounds = rounds_of(e->contender, now_ns() - start);
     set_ops(bench, e, ns);
     return 0;
 }

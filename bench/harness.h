@@ -30,6 +30,7 @@ struct contender {
     measure_fn *measure; /* NULL: the peer program is asked */
     const char *program; /* name of the peer program */
     const char *is;      /* of a limit: what it is, for "limit_is" */
+    const char *ask;     /* asked instead of what the bench asks for */
 };
 
 struct bench {
@@ -43,8 +44,9 @@ struct bench {
 /* The benches of each subject; end with a name NULL. */
 extern const struct bench process_benches[], lock_benches[],
     sync_lock_benches[], sync_event_benches[], sync_condition_benches[],
-    sync_barrier_benches[], queue_benches[], pool_benches[], alloc_benches[],
-    command_benches[];
+    sync_barrier_benches[], queue_benches[], queue_batch_benches[],
+    queue_zerocopy_benches[], queue_task_benches[], queue_idle_benches[],
+    pool_benches[], alloc_benches[], command_benches[];
 
 /* Makes what the benches of commands work on, and removes it. */
 void commands_prepare(void);

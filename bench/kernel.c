@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Pipe, socket pair and POSIX message queue, each given as much room as the
- * system grants up to what the queue has; and a mailbox whose two sides sleep
- * in futexes, which shows what a wake-up costs on this machine. */
+/* Pipes and socket pairs, given as much room as the system grants to anybody,
+ * up to what the queue has. */
 #include "kernel.h"
-#include "stream.h"
+#include "batch.h"
+#include "filled.h"
+#include "idle.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <mqueue.h>
-#include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define ROOM (1 << 20)
 
@@ -47,8 +41,32 @@ bytes_get(void *channel, void *buf, size_t size)
     }
 }
 
+static void
+bytes_put_batch(void *channel, const void *items, size_t size, long n)
+{
+    bytes_put(channel, items, (size_t)n * size);
+}
+
+/* A batch that was cut is read to the end of a message. */
+static long
+bytes_get_batch(void *channel, void *buf, size_t size, long n)
+{
+    struct ends rest = *(struct ends *)channel;
+    ssize_t r = read(rest.out, buf, (size_t)n * size);
+    size_t cut;
+
+    must(r, "read");
+    cut = (size_t)r % size;
+    if (cut)
+        bytes_get(&rest, (char *)buf + r, size - cut);
+    return (r + (long)size - 1) / (long)size;
+}
+
 STREAM_CREW(bytes, bytes_put, bytes_get)
 BOUNCE_CREW(bytes, bytes_put, bytes_get)
+BATCH_CREW(bytes, bytes_put_batch, bytes_get_batch)
+FILLED_CREW(bytes, bytes_put, bytes_get)
+IDLE_CREW(bytes, bytes_put, bytes_get)
 
 static struct ends
 pipe_new(void)
@@ -60,13 +78,40 @@ pipe_new(void)
     return (struct ends){.in = fds[1], .out = fds[0]};
 }
 
-double
-pipe_stream(const struct load *load)
+static double
+pipe_one_way(const struct load *load, crew_fn *crew)
 {
     struct ends there = pipe_new();
     struct stream s = {.load = load, .channel = &there};
 
-    return stream_run(&s, bytes_stream_crew);
+    return stream_run(&s, crew);
+}
+
+double
+pipe_stream(const struct load *load)
+{
+    return pipe_one_way(load, bytes_stream_crew);
+}
+
+double
+pipe_batch(const struct load *load)
+{
+    return pipe_one_way(load, bytes_batch_crew);
+}
+
+double
+pipe_filled(const struct load *load)
+{
+    return pipe_one_way(load, bytes_filled_stream_crew);
+}
+
+double
+pipe_idle(const struct load *load)
+{
+    struct ends there = pipe_new();
+    struct stream s = {.load = load, .channel = &there};
+
+    return idle_run(&s, bytes_idle_crew);
 }
 
 double
@@ -98,8 +143,55 @@ packet_get(void *channel, void *buf, size_t size)
         fail("a packet was cut");
 }
 
+/* One call for a batch of packets: its vectors, and where each points. */
+struct packets {
+    struct mmsghdr headers[BATCH];
+    struct iovec where[BATCH];
+};
+
+static void
+packets_point(struct packets *p, char *at, size_t size, long n)
+{
+    memset(p->headers, 0, sizeof(p->headers));
+    for (long i = 0; i < n; i++) {
+        p->where[i] = (struct iovec){at + (size_t)i * size, size};
+        p->headers[i].msg_hdr.msg_iov = &p->where[i];
+        p->headers[i].msg_hdr.msg_iovlen = 1;
+    }
+}
+
+static void
+packet_put_batch(void *channel, const void *items, size_t size, long n)
+{
+    struct packets p;
+
+    packets_point(&p, (char *)(uintptr_t)items, size, n);
+    for (long i = 0; i < n;) {
+        int r = sendmmsg(((struct ends *)channel)->in, p.headers + i,
+                         (unsigned)(n - i), 0);
+
+        must(r, "sendmmsg");
+        i += r;
+    }
+}
+
+static long
+packet_get_batch(void *channel, void *buf, size_t size, long n)
+{
+    struct packets p;
+    int r;
+
+    packets_point(&p, buf, size, n);
+    r = recvmmsg(((struct ends *)channel)->out, p.headers, (unsigned)n,
+                 MSG_WAITFORONE, NULL);
+    must(r, "recvmmsg");
+    return r;
+}
+
 STREAM_CREW(packet, packet_put, packet_get)
 BOUNCE_CREW(packet, packet_put, packet_get)
+BATCH_CREW(packet, packet_put_batch, packet_get_batch)
+FILLED_CREW(packet, packet_put, packet_get)
 
 /* Asks for room for a few messages; 1 if one of `size` bytes fits. */
 static int
@@ -130,16 +222,35 @@ socket_new(int type, size_t size, struct ends *ends)
     return 0;
 }
 
-double
-socket_stream(const struct load *load)
+static double
+socket_one_way(const struct load *load, crew_fn *packets, crew_fn *bytes)
 {
     struct ends there;
     struct stream s = {.load = load, .channel = &there};
 
     if (load->size <= ROOM && socket_new(SOCK_SEQPACKET, load->size, &there))
-        return stream_run(&s, packet_stream_crew);
+        return stream_run(&s, packets);
     socket_new(SOCK_STREAM, ROOM, &there);
-    return stream_run(&s, bytes_stream_crew);
+    return stream_run(&s, bytes);
+}
+
+double
+socket_stream(const struct load *load)
+{
+    return socket_one_way(load, packet_stream_crew, bytes_stream_crew);
+}
+
+double
+socket_batch(const struct load *load)
+{
+    return socket_one_way(load, packet_batch_crew, bytes_batch_crew);
+}
+
+double
+socket_filled(const struct load *load)
+{
+    return socket_one_way(load, packet_filled_stream_crew,
+                          bytes_filled_stream_crew);
 }
 
 double
@@ -149,106 +260,10 @@ socket_bounce(const struct load *load)
     struct stream s = {load, &there, &back};
 
     if (!socket_new(SOCK_SEQPACKET, load->size, &there) ||
-        !socket_new(SOCK_SEQPACKET, load->size, &back))
-        return LEFT_OUT;
-    return stream_run_bounce(&s, packet_bounce_crew);
-}
-
-/* POSIX message queues: ordinary users get 10 messages of 8 KiB. */
-
-static void
-mq_put(void *channel, const void *data, size_t size)
-{
-    must(mq_send(*(mqd_t *)channel, data, size, 0), "mq_send");
-}
-
-static void
-mq_get(void *channel, void *buf, size_t size)
-{
-    ssize_t r = mq_receive(*(mqd_t *)channel, buf, size, NULL);
-
-    must(r, "mq_receive");
-}
-
-STREAM_CREW(mq, mq_put, mq_get)
-BOUNCE_CREW(mq, mq_put, mq_get)
-
-static mqd_t
-mq_new(size_t size)
-{
-    struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
-    long slots[] = {100, 10};
-    char name[64];
-    mqd_t q = (mqd_t)-1;
-
-    setrlimit(RLIMIT_MSGQUEUE, &all);
-    snprintf(name, sizeof(name), "/mproc-bench-%d", (int)getpid());
-    for (int i = 0; i < 2 && q == (mqd_t)-1; i++) {
-        struct mq_attr attr = {.mq_maxmsg = slots[i],
-                               .mq_msgsize = (long)size};
-
-        q = mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0600, &attr);
+        !socket_new(SOCK_SEQPACKET, load->size, &back)) {
+        socket_new(SOCK_STREAM, ROOM, &there);
+        socket_new(SOCK_STREAM, ROOM, &back);
+        return stream_run_bounce(&s, bytes_bounce_crew);
     }
-    mq_unlink(name);
-    return q;
-}
-
-double
-mq_stream(const struct load *load)
-{
-    mqd_t there = load->size <= ROOM / 16 ? mq_new(load->size) : (mqd_t)-1;
-    struct stream s = {.load = load, .channel = &there};
-
-    return there == (mqd_t)-1 ? LEFT_OUT : stream_run(&s, mq_stream_crew);
-}
-
-double
-mq_bounce(const struct load *load)
-{
-    mqd_t there = mq_new(load->size), back = mq_new(load->size);
-    struct stream s = {load, &there, &back};
-
-    if (there == (mqd_t)-1 || back == (mqd_t)-1)
-        return LEFT_OUT;
-    return stream_run_bounce(&s, mq_bounce_crew);
-}
-
-/* Two processes that sleep until the other one has written. */
-
-struct mailbox {
-    uint32_t full __attribute__((aligned(LINE)));
-    char data[] __attribute__((aligned(LINE)));
-};
-
-static void
-mailbox_put(void *channel, const void *data, size_t size)
-{
-    struct mailbox *box = channel;
-
-    memcpy(box->data, data, size);
-    __atomic_store_n(&box->full, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &box->full, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static void
-mailbox_get(void *channel, void *buf, size_t size)
-{
-    struct mailbox *box = channel;
-
-    while (!__atomic_load_n(&box->full, __ATOMIC_SEQ_CST))
-        syscall(SYS_futex, &box->full, FUTEX_WAIT, 0, NULL, NULL, 0);
-    memcpy(buf, box->data, size);
-    box->full = 0;
-}
-
-BOUNCE_CREW(mailbox, mailbox_put, mailbox_get)
-
-double
-futex_bounce(const struct load *load)
-{
-    struct stream s = {.load = load};
-
-    s.channel = shared_memory(sizeof(struct mailbox) + load->size);
-    s.back = shared_memory(sizeof(struct mailbox) + load->size);
-    return stream_run_bounce(&s, mailbox_bounce_crew);
+    return stream_run_bounce(&s, packet_bounce_crew);
 }

@@ -4,7 +4,7 @@
 
 #include "harness.h"
 
-measure_fn pipe_stream, pipe_bounce;
-measure_fn socket_stream, socket_bounce;
-measure_fn mq_stream, mq_bounce;
-measure_fn futex_bounce;
+measure_fn pipe_stream, pipe_bounce, pipe_batch, pipe_filled, pipe_idle;
+measure_fn socket_stream, socket_bounce, socket_batch, socket_filled;
+measure_fn mq_stream, mq_bounce, mq_priority;
+measure_fn futex_bounce, futex_idle;

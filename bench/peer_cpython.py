@@ -7,11 +7,13 @@ and answers each with the nanoseconds of one operation, or "-". With a folder
 as argument: writes the SHA-256 sums of its files, by a pool of two.
 """
 
+import fcntl
 import hashlib
 import multiprocessing as mp
 import os
 import sys
 import time
+from multiprocessing.heap import BufferWrapper
 from multiprocessing.sharedctypes import RawArray, RawValue
 
 now = time.monotonic_ns
@@ -55,30 +57,66 @@ def crew(members, pinned, run, *args):
 
 # Queues
 
-def put_many(queue, n, message):
+class Pipe:
+    """A pipe of bytes, one to one: what queues are made of."""
+
+    def __init__(self):
+        self._reader, self._writer = mp.Pipe(False)
+        self.put, self.get = self._writer.send_bytes, self._reader.recv_bytes
+
+
+def wide(queue):
+    """Gives the pipe in it the room that the other queues have."""
+    fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+    return queue
+
+
+def put_many(queue, n, size):
+    put, message = queue.put, b"m" * size
     for _ in range(n):
-        queue.put(message)
+        put(message)
 
 
 def get_many(queue, n, size):
+    get = queue.get
+    for _ in range(n):
+        check(len(get()) == size, "a message came out wrong")
+
+
+def make_many(queue, n, size):
+    for _ in range(n):
+        queue.put(b"m" * size)
+
+
+def read_many(queue, n, size):
+    expected = b"m" * size
+    for _ in range(n):
+        check(queue.get() == expected, "a message came out wrong")
+
+
+def finish_many(queue, n, size):
     for _ in range(n):
         check(len(queue.get()) == size, "a message came out wrong")
+        queue.task_done()
 
 
-def stream_member(seat, queue, size, producers, consumers, ops):
-    message = b"m" * size
+def stream_member(seat, put_all, get_all, queue, size, producers, consumers,
+                  ops):
     if seat < producers:
         n = ops // producers
-        return (lambda: put_many(queue, n // 4, message),
-                lambda: put_many(queue, n, message))
+        return (lambda: put_all(queue, n // 4, size),
+                lambda: put_all(queue, n, size))
     warm = ops // producers // 4 * producers // consumers
-    return (lambda: get_many(queue, warm, size),
-            lambda: get_many(queue, ops // consumers, size))
+    return (lambda: get_all(queue, warm, size),
+            lambda: get_all(queue, ops // consumers, size))
 
 
-def stream(size, producers, consumers, pinned, ops):
-    return crew(producers + consumers, pinned, stream_member, mp.Queue(),
-                size, producers, consumers, ops) / ops
+def stream_of(kind, put_all=put_many, get_all=get_many):
+    def measure(size, producers, consumers, pinned, ops):
+        return crew(producers + consumers, pinned, stream_member, put_all,
+                    get_all, wide(kind()), size, producers, consumers,
+                    ops) / ops
+    return measure
 
 
 def ask(there, back, n, size):
@@ -101,9 +139,35 @@ def bounce_member(seat, there, back, size, ops):
             lambda: answer(there, back, ops))
 
 
-def bounce(size, producers, consumers, pinned, ops):
-    return crew(2, pinned, bounce_member, mp.Queue(), mp.Queue(), size,
-                ops) / ops
+def bounce_of(kind):
+    def measure(size, producers, consumers, pinned, ops):
+        return crew(2, pinned, bounce_member, wide(kind()), wide(kind()),
+                    size, ops) / ops
+    return measure
+
+
+def await_one(queue, spent, seat):
+    start = time.process_time_ns()
+    queue.get()
+    spent[seat] = time.process_time_ns() - start
+
+
+def keep_waiting(queue, consumers):
+    time.sleep(1)
+    put_many(queue, consumers, 8)
+
+
+def idle_member(seat, queue, consumers, spent):
+    if seat == 0:
+        return lambda: None, lambda: keep_waiting(queue, consumers)
+    return lambda: None, lambda: await_one(queue, spent, seat)
+
+
+def idle(size, producers, consumers, pinned, ops):
+    """Processor time of consumers that wait for a second: see idle.h."""
+    spent = RawArray("q", 1 + consumers)
+    crew(1 + consumers, pinned, idle_member, mp.Queue(), consumers, spent)
+    return sum(spent) / ops
 
 
 # Locks and semaphores: see lock.c
@@ -322,15 +386,21 @@ def barrier_rounds(size, producers, consumers, pinned, ops):
                 ops) / ops
 
 
-# Memory: what Value and Array are made of
+# Memory: arrays, and the shared heap that they are made of
 
-def alloc(size, producers, consumers, pinned, ops):
-    blocks = [RawArray("c", size) for _ in range(64)]
-    start = now()
-    for i in range(ops):
-        blocks[i % 64] = None
-        blocks[i % 64] = RawArray("c", size)
-    return (now() - start) / ops
+def chars(size):
+    return RawArray("c", size)
+
+
+def alloc_of(kind):
+    def measure(size, producers, consumers, pinned, ops):
+        blocks = [kind(size) for _ in range(64)]
+        start = now()
+        for i in range(ops):
+            blocks[i % 64] = None
+            blocks[i % 64] = kind(size)
+        return (now() - start) / ops
+    return measure
 
 
 # Processes
@@ -435,8 +505,15 @@ def map_spin(ns):
 map_squares = map_of(square, range, square)
 
 KINDS = {
-    "stream": stream,
-    "bounce": bounce,
+    "stream": stream_of(mp.Queue),
+    "stream_simple": stream_of(mp.SimpleQueue),
+    "stream_pipe": stream_of(Pipe),
+    "stream_filled": stream_of(mp.Queue, make_many, read_many),
+    "stream_joinable": stream_of(mp.JoinableQueue, get_all=finish_many),
+    "bounce": bounce_of(mp.Queue),
+    "bounce_simple": bounce_of(mp.SimpleQueue),
+    "bounce_pipe": bounce_of(Pipe),
+    "idle": idle,
     "lock": contest_of(mp.Lock),
     "lock_walk": walk_of(mp.Lock),
     "rlock": contest_of(mp.RLock),
@@ -451,7 +528,8 @@ KINDS = {
     "condition_turns": condition_turns,
     "condition_rounds": condition_rounds,
     "barrier": barrier_rounds,
-    "alloc": alloc,
+    "alloc": alloc_of(chars),
+    "alloc_heap": alloc_of(BufferWrapper),
     "fork": start_by("fork"),
     "spawn": start_by("spawn"),
     "forkserver": start_by("forkserver"),

@@ -16,7 +16,6 @@ struct ring {
     uint64_t head __attribute__((aligned(LINE)));     /* writer: consumer */
     uint64_t tail_seen;                               /* the consumer's copy */
     uint64_t capacity __attribute__((aligned(LINE))); /* a power of two */
-    char data[] __attribute__((aligned(LINE)));
 };
 
 enum { RING_HEADER = 16, RING_SKIP = -1 };
@@ -25,6 +24,13 @@ static ALWAYS_INLINE uint64_t
 ring_need(size_t size)
 {
     return (RING_HEADER + size + 15) & ~(uint64_t)15;
+}
+
+/* The records lie behind the ring, on lines of their own. */
+static ALWAYS_INLINE char *
+ring_data(struct ring *r)
+{
+    return (char *)(r + 1);
 }
 
 static ALWAYS_INLINE void
@@ -42,11 +48,11 @@ ring_put(void *channel, const void *data, size_t size)
             cpu_relax();
     }
     if (skip) {
-        *(int64_t *)(void *)(r->data + at) = RING_SKIP;
+        *(int64_t *)(void *)(ring_data(r) + at) = RING_SKIP;
         at = 0;
     }
-    *(int64_t *)(void *)(r->data + at) = (int64_t)size;
-    memcpy(r->data + at + RING_HEADER, data, size);
+    *(int64_t *)(void *)(ring_data(r) + at) = (int64_t)size;
+    memcpy(ring_data(r) + at + RING_HEADER, data, size);
     /* release: pairs with the acquire in ring_get */
     __atomic_store_n(&r->tail, tail + skip + need, __ATOMIC_RELEASE);
 }
@@ -64,13 +70,13 @@ ring_get(void *channel, void *buf, size_t cap)
         if (r->tail_seen == head)
             cpu_relax();
     }
-    size = *(int64_t *)(void *)(r->data + at);
+    size = *(int64_t *)(void *)(ring_data(r) + at);
     if (size == RING_SKIP) {
         head += r->capacity - at;
         at = 0;
-        size = *(int64_t *)(void *)r->data;
+        size = *(int64_t *)(void *)ring_data(r);
     }
-    memcpy(buf, r->data + at + RING_HEADER, (size_t)size);
+    memcpy(buf, ring_data(r) + at + RING_HEADER, (size_t)size);
     __atomic_store_n(&r->head, head + ring_need((size_t)size),
                      __ATOMIC_RELEASE);
 }

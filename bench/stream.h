@@ -19,8 +19,17 @@
 struct stream {
     const struct load *load;
     void *channel;
-    void *back; /* of a round trip: the other direction */
+    void *back;    /* of a round trip: the other direction */
+    int any_order; /* messages may overtake each other */
+    int threads;   /* members are threads of one process */
 };
+
+/* How many bytes of messages a channel is to hold. */
+static inline size_t
+stream_room(size_t size)
+{
+    return (size_t)1 << (size < (size_t)1 << 20 ? 20 : 26);
+}
 
 /* Copies a message of `size` bytes in or out; waits; cannot fail. */
 typedef void put_fn(void *channel, const void *data, size_t size);
@@ -34,13 +43,21 @@ stream_stamp(char *data, size_t size, uint64_t value)
         memcpy(data + size - sizeof(value), &value, sizeof(value));
 }
 
+static ALWAYS_INLINE uint64_t
+stream_number(const void *data)
+{
+    uint64_t value;
+
+    memcpy(&value, data, sizeof(value));
+    return value;
+}
+
 /* Gives the message's number, or 0 if its end is not of the same message. */
 static ALWAYS_INLINE uint64_t
 stream_value(const char *data, size_t size)
 {
-    uint64_t value, end;
+    uint64_t value = stream_number(data), end;
 
-    memcpy(&value, data, sizeof(value));
     if (size < 2 * sizeof(value))
         return value;
     memcpy(&end, data + size - sizeof(end), sizeof(end));
@@ -65,7 +82,7 @@ static ALWAYS_INLINE uint64_t
 stream_get_many(struct stream *s, char *data, long n, get_fn *get)
 {
     uint64_t sum = 0, last = 0, bad = 0;
-    int one = s->load->producers == 1;
+    int one = s->load->producers == 1 && !s->any_order;
 
     for (long i = 0; i < n; i++) {
         uint64_t value;
