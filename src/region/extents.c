@@ -19,10 +19,13 @@
  * well: an extent in a dead thread's hand, with this mutex in order, is
  * therefore really its own.
  *
- * Pages are committed after the extent was taken, outside of the mutex. A
- * freed extent keeps its pages up to a bound, because committing fresh ones
- * costs more than clearing old ones; free extents with and without pages stay
- * apart, unless only both together are large enough. */
+ * Pages are committed after the extent was taken, outside of the mutex; fresh
+ * ones in huge pages where there is more than a little to commit, so that more
+ * is taken than was asked for, and the surplus freed with its pages: a split
+ * like any other. A freed extent keeps its pages up to a bound, because
+ * committing fresh ones costs more than clearing old ones. Beyond it they are
+ * given back in steps, and others come in between. Free extents with and
+ * without pages stay apart, unless only both together are large enough. */
 #include "region/extents.h"
 
 #include "base/error.h"
@@ -36,7 +39,9 @@
 #define TABLE_STEP ((uint32_t)1024)
 /* Pages are given back in steps: granules, a multiple of those of a huge page,
  * which had to be split else. */
-#define COOL_STEP ((uint32_t)64)
+#define COOL_STEP (2 * MP__HUGE_GRANULES)
+
+#define SPREAD_LEAST 8u /* granules that are taken in huge pages, if fresh */
 
 static void *
 address_of(uint32_t granule)
@@ -195,142 +200,7 @@ mp__extents_init(size_t region_size, size_t first_offset)
     return 0;
 }
 
-/* ---- Taking ---- */
-
-/* The mutex is held. Takes `length` granules of the free extent at
- * `granule`; returns its flags. What is used is never marked as ZERO. */
-static uint32_t
-take(uint32_t granule, uint32_t length, enum mp__hand hand)
-{
-    struct mp__extents *x = mp__extents();
-    mp__a32 *table = mp__extent_table();
-    uint32_t entry = mp__load_relaxed(&table[granule]);
-    uint32_t flags = entry & MP__EXTENT_FLAGS;
-    uint32_t rest = MP__EXTENT_LENGTH(entry) - length;
-    uint32_t kind =
-        hand == MP__HAND_SEGMENT ? MP__EXTENT_SEGMENT : MP__EXTENT_LARGE;
-    uint32_t taken = MP__EXTENT_ENTRY(kind, flags & MP__EXTENT_BACKED, length);
-
-    mp__free_list_remove(granule);
-    x->intent_part = mp__me.index;
-    mp__compiler_barrier();
-    x->intent = granule;
-    mp__compiler_barrier();
-    mp__hand_set(hand, address_of(granule), NULL);
-#ifdef MP__MUTATION_COMMIT_BEFORE_SPLIT
-    mp__store_release(&table[granule], taken);
-#endif
-    if (rest)
-        mp__store_release(&table[granule + length],
-                          MP__EXTENT_ENTRY(MP__EXTENT_FREE, flags, rest));
-    mp__store_release(&table[granule], taken);
-    mp__compiler_barrier();
-    x->intent = 0;
-    if (rest)
-        mp__free_list_insert(granule + length);
-    mp__extents_count_taken(taken);
-    return flags;
-}
-
-static uint32_t
-find_and_take(uint32_t length, enum mp__hand hand, uint32_t *ret_flags)
-{
-    struct mp__extents *x = mp__extents();
-    uint32_t granule;
-
-    mp__mutex_lock(&x->mutex);
-    granule = mp__free_list_find(length);
-    if (granule == 0) { /* perhaps in one piece with pages and without */
-        rebuild(x, 1);
-        granule = mp__free_list_find(length);
-    }
-    /* One more than its end: the remainder's word. */
-    if (granule &&
-        table_reach(granule + length + 1 < x->end ? granule + length + 1
-                                                  : x->end) < 0)
-        granule = 0;
-    if (granule)
-        *ret_flags = take(granule, length, hand);
-    mp__mutex_unlock(&x->mutex);
-    return granule;
-}
-
-/* An extent of address space, in hand. */
-static uint32_t
-take_space(size_t size, enum mp__hand hand, uint32_t *ret_flags)
-{
-    struct mp__extents *x = mp__extents();
-    uint32_t length, granule = 0;
-
-    if (size <= (size_t)(x->end - x->first) * MP__GRANULE) {
-        length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
-        granule = find_and_take(length, hand, ret_flags);
-        /* What the dead had in hand may be enough; the reaper needs ours. */
-        if (granule == 0 &&
-            mp__load_relaxed(&mp__me.part->hand[MP__HAND_EXTENT]) == 0) {
-            mp__reap();
-            granule = find_and_take(length, hand, ret_flags);
-        }
-    }
-    if (granule == 0)
-        mp__fail(-ENOMEM,
-                 "out of memory: no %zu bytes in one piece left of the "
-                 "family's address space (%zu; MPROC_REGION_SIZE)",
-                 size, mp__view.size);
-    return granule;
-}
-
-/* Commits the pages of an extent in hand, unless they are there. */
-static int
-back(uint32_t granule)
-{
-    mp__a32 *word = &mp__extent_table()[granule];
-    uint32_t entry = mp__load_relaxed(word);
-
-    if (entry & MP__EXTENT_BACKED)
-        return 0;
-    if (mp__region_commit((size_t)granule * MP__GRANULE,
-                          mp__extent_bytes(entry)) < 0)
-        return -ENOMEM;
-    mp__store_release(word, entry | MP__EXTENT_BACKED);
-    return 0;
-}
-
-/* An extent in hand, with its pages. -ENOMEM; -ENOSPC if what is lacking is
- * address space. */
-static int
-take_backed(size_t size, enum mp__hand hand, uint32_t *ret_granule,
-            uint32_t *ret_flags)
-{
-    if (mp__region_afford(size) < 0)
-        return -ENOMEM;
-    *ret_granule = take_space(size, hand, ret_flags);
-    if (*ret_granule == 0)
-        return -ENOSPC;
-    if (back(*ret_granule) == 0)
-        return 0;
-    mp__extent_free(address_of(*ret_granule), mp__me.index, hand);
-    return -ENOMEM;
-}
-
-void *
-mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
-{
-    uint32_t granule = 0, flags = 0;
-    int r = take_backed(size, hand, &granule, &flags);
-
-    /* What is kept for later may be what is lacking. */
-    if (r == -ENOMEM && mp__extents_trim() > 0)
-        r = take_backed(size, hand, &granule, &flags);
-    if (r == -ENOMEM)
-        mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes", size);
-    if (r < 0)
-        return NULL;
-    *ret_zero = (flags & MP__EXTENT_ZERO) != 0;
-    return address_of(granule);
-}
-
-/* ---- Giving back ---- */
+/* ---- Merging ---- */
 
 /* The free extent that ends just before `granule`; 0: there is none. */
 static uint32_t
@@ -375,6 +245,185 @@ merge_and_list(uint32_t granule)
     return granule;
 }
 
+/* ---- Taking ---- */
+
+/* The mutex is held. Takes `length` granules of the free extent at
+ * `granule`; returns its flags. What is used is never marked as ZERO. */
+static uint32_t
+take(uint32_t granule, uint32_t length, enum mp__hand hand)
+{
+    struct mp__extents *x = mp__extents();
+    mp__a32 *table = mp__extent_table();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t flags = entry & MP__EXTENT_FLAGS;
+    uint32_t rest = MP__EXTENT_LENGTH(entry) - length;
+    uint32_t kind =
+        hand == MP__HAND_SEGMENT ? MP__EXTENT_SEGMENT : MP__EXTENT_LARGE;
+    uint32_t taken = MP__EXTENT_ENTRY(kind, flags & MP__EXTENT_BACKED, length);
+
+    mp__free_list_remove(granule);
+    x->intent_part = mp__me.index;
+    mp__compiler_barrier();
+    x->intent = granule;
+    mp__compiler_barrier();
+    mp__hand_set(hand, address_of(granule), NULL);
+#ifdef MP__MUTATION_COMMIT_BEFORE_SPLIT
+    mp__store_release(&table[granule], taken);
+#endif
+    if (rest)
+        mp__store_release(&table[granule + length],
+                          MP__EXTENT_ENTRY(MP__EXTENT_FREE, flags, rest));
+    mp__store_release(&table[granule], taken);
+    mp__compiler_barrier();
+    x->intent = 0;
+    if (rest)
+        mp__free_list_insert(granule + length);
+    mp__extents_count_taken(taken);
+    return flags;
+}
+
+/* How much to take of a free extent for one of `length`. Pages come cheaper as
+ * huge ones: where fresh ones are needed, up to the end of one of these. */
+static uint32_t
+spread(uint32_t granule, uint32_t length)
+{
+    uint32_t entry = mp__load_relaxed(&mp__extent_table()[granule]);
+    uint32_t end = (uint32_t)mp__round_up(granule + length, MP__HUGE_GRANULES);
+
+    if ((entry & MP__EXTENT_BACKED) || length < SPREAD_LEAST ||
+        end - granule > MP__EXTENT_LENGTH(entry))
+        return length;
+    return end - granule;
+}
+
+static uint32_t
+find_and_take(uint32_t length, int spread_it, enum mp__hand hand,
+              uint32_t *ret_flags)
+{
+    struct mp__extents *x = mp__extents();
+    uint32_t granule;
+
+    mp__mutex_lock(&x->mutex);
+    granule = mp__free_list_find(length);
+    if (granule == 0) { /* perhaps in one piece with pages and without */
+        rebuild(x, 1);
+        granule = mp__free_list_find(length);
+    }
+    if (granule && spread_it)
+        length = spread(granule, length);
+    /* One more than its end: the remainder's word. */
+    if (granule &&
+        table_reach(granule + length + 1 < x->end ? granule + length + 1
+                                                  : x->end) < 0)
+        granule = 0;
+    if (granule)
+        *ret_flags = take(granule, length, hand);
+    mp__mutex_unlock(&x->mutex);
+    return granule;
+}
+
+/* An extent of address space, in hand. */
+static uint32_t
+take_space(size_t size, int spread_it, enum mp__hand hand, uint32_t *ret_flags)
+{
+    struct mp__extents *x = mp__extents();
+    uint32_t length, granule = 0;
+
+    if (size <= (size_t)(x->end - x->first) * MP__GRANULE) {
+        length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
+        granule = find_and_take(length, spread_it, hand, ret_flags);
+        /* What the dead had in hand may be enough; the reaper needs ours. */
+        if (granule == 0 &&
+            mp__load_relaxed(&mp__me.part->hand[MP__HAND_EXTENT]) == 0) {
+            mp__reap();
+            granule = find_and_take(length, spread_it, hand, ret_flags);
+        }
+    }
+    if (granule == 0)
+        mp__fail(-ENOMEM,
+                 "out of memory: no %zu bytes in one piece left of the "
+                 "family's address space (%zu; MPROC_REGION_SIZE)",
+                 size, mp__view.size);
+    return granule;
+}
+
+/* Commits the pages of an extent in hand, unless they are there. */
+static int
+back(uint32_t granule)
+{
+    mp__a32 *word = &mp__extent_table()[granule];
+    uint32_t entry = mp__load_relaxed(word);
+
+    if (entry & MP__EXTENT_BACKED)
+        return 0;
+    if (mp__region_commit((size_t)granule * MP__GRANULE,
+                          mp__extent_bytes(entry)) < 0)
+        return -ENOMEM;
+    mp__store_release(word, entry | MP__EXTENT_BACKED);
+    return 0;
+}
+
+/* Frees what an extent in hand has beyond `size`. */
+static void
+give_surplus(uint32_t granule, size_t size, uint32_t flags)
+{
+    mp__a32 *table = mp__extent_table();
+    struct mp__extents *x = mp__extents();
+    uint32_t entry = mp__load_relaxed(&table[granule]);
+    uint32_t length = (uint32_t)((size + MP__GRANULE - 1) / MP__GRANULE);
+    uint32_t surplus = MP__EXTENT_LENGTH(entry) - length;
+
+    if (surplus == 0)
+        return;
+    flags |= MP__EXTENT_BACKED;
+    mp__mutex_lock(&x->mutex);
+    mp__store_release(&table[granule + length],
+                      MP__EXTENT_ENTRY(MP__EXTENT_FREE, flags, surplus));
+    mp__store_release(&table[granule], entry - surplus);
+    mp__extents_count_freed(entry);
+    mp__extents_count_taken(entry - surplus);
+    merge_and_list(granule + length);
+    mp__mutex_unlock(&x->mutex);
+}
+
+/* An extent in hand, with its pages. -ENOMEM; -ENOSPC if what is lacking is
+ * address space. */
+static int
+take_backed(size_t size, int spread_it, enum mp__hand hand,
+            uint32_t *ret_granule, uint32_t *ret_flags)
+{
+    if (mp__region_afford(size) < 0)
+        return -ENOMEM;
+    *ret_granule = take_space(size, spread_it, hand, ret_flags);
+    if (*ret_granule == 0)
+        return -ENOSPC;
+    if (back(*ret_granule) == 0)
+        return 0;
+    mp__extent_free(address_of(*ret_granule), mp__me.index, hand);
+    return -ENOMEM;
+}
+
+void *
+mp__extent_alloc(size_t size, enum mp__hand hand, int *ret_zero)
+{
+    uint32_t granule = 0, flags = 0;
+    int r = take_backed(size, 1, hand, &granule, &flags);
+
+    if (r == -ENOMEM) { /* what is kept for later may be what is lacking */
+        mp__extents_trim();
+        r = take_backed(size, 0, hand, &granule, &flags);
+    }
+    if (r == -ENOMEM)
+        mp__fail(-ENOMEM, "out of memory: the system has no %zu bytes", size);
+    if (r < 0)
+        return NULL;
+    give_surplus(granule, size, flags);
+    *ret_zero = (flags & MP__EXTENT_ZERO) != 0;
+    return address_of(granule);
+}
+
+/* ---- Giving back ---- */
+
 /* Gives pages of a listed free extent back to the system: those of its last
  * part, so that no other thread waits for long. Returns how many bytes; 0 if it
  * is said to have none. */
@@ -399,6 +448,11 @@ cool(uint32_t granule)
             MP__EXTENT_ENTRY(MP__EXTENT_FREE, backed, from - granule));
         mp__free_list_insert(granule);
     }
+#ifdef MP__MUTATION_ZERO_TOO_EARLY
+    mp__store_release(
+        &table[from],
+        MP__EXTENT_ENTRY(MP__EXTENT_FREE, MP__EXTENT_ZERO, end - from));
+#endif
     mp__memfd_discard(mp__view.fd, (size_t)from * MP__GRANULE,
                       (size_t)(end - from) * MP__GRANULE);
     mp__store_release(

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #define MP__GRANULE        ((size_t)65536)
-#define MP__CHUNK_GRANULES 8u /* of the largest chunks */
+#define MP__HUGE_GRANULES  32u /* of a huge page */
+#define MP__CHUNK_GRANULES 8u  /* of the largest chunks */
 
 /* An entry of the table: what begins at that granule. */
 enum mp__extent_kind {

@@ -113,6 +113,27 @@ mp__block_free(void *block)
     return mp__block_free_for(block, mp__me.index);
 }
 
+/* To write to a page that is not mapped yet is a fault for this page alone. To
+ * read from it maps its neighbours too, as far as they are there: a granule at
+ * once, a sixth of the cost, and it may be written to as well. */
+void
+mp__block_fill(void *block, const void *data, size_t size)
+{
+    const char *from = data;
+    char *to = block;
+
+    while (size > MP__GRANULE) {
+        size_t step = MP__GRANULE - (uintptr_t)to % MP__GRANULE;
+
+        (void)*(volatile char *)to;
+        memcpy(to, from, step);
+        to += step;
+        from += step;
+        size -= step;
+    }
+    memcpy(to, from, size);
+}
+
 size_t
 mp__block_size(const void *block)
 {

@@ -18,6 +18,8 @@ void mp__block_keep(void *block);
 int mp__block_free(void *block);
 /* The same on behalf of participant `index`, in whose hand it may be. */
 int mp__block_free_for(void *block, uint32_t index);
+/* Copies `size` bytes into a block that may be fresh. */
+void mp__block_fill(void *block, const void *data, size_t size);
 /* Bytes of a live block that the caller may use; 0 if it is none. */
 size_t mp__block_size(const void *block);
 

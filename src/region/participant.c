@@ -381,6 +381,9 @@ settle_holding(struct mp__participant *part, uint32_t index)
 {
     struct mp__holding *holding = (void *)(uintptr_t)mp__load(&part->holding);
 
+#ifdef MP__MUTATION_HOLDING_UNSETTLED
+    holding = NULL;
+#endif
     if (holding && (mp__load(&holding->owner) & ~MP__HOLDING_BUSY) ==
                        mp__participant_id(part))
         mp__hands_clear_of(index,

@@ -6,10 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +85,76 @@ START_TEST(memfd_commit_and_discard)
         ck_assert_int_eq(bytes[i], 0);
     munmap(p, 64 * MIB);
     close(fd);
+}
+END_TEST
+
+/* The kernel makes no huge pages of ours from here on. */
+static int
+forbid_collapse(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 25, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]),
+                                 .filter = filter};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* It is the same memory with huge pages, or without, where there are none or
+ * the range is too small or lies askew. */
+static int
+commit_huge(void *arg)
+{
+    static const struct {
+        size_t base, offset, size;
+    } ranges[] = {
+        {0, 4 * MIB, 8 * MIB}, {0, 65536, 9 * MIB},    {0, MIB, 2 * MIB},
+        {0, 65536, 65536},     {0, 30 * MIB, 2 * MIB}, {65536, MIB, 9 * MIB},
+    };
+    char *place =
+        mmap(NULL, 36 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(place, MAP_FAILED);
+    place += 2 * MIB - (uintptr_t)place % (2 * MIB);
+    if (*(int *)arg && forbid_collapse())
+        return 77;
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        size_t offset = ranges[i].offset, size = ranges[i].size;
+        char *base = place + ranges[i].base;
+        int fd = mp__memfd_create("test", 32 * MIB);
+
+        base = mmap(base, 32 * MIB, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_FIXED, fd, 0);
+        ck_assert_int_eq(mp__memfd_commit_huge(fd, base, offset, size), 0);
+        ck_assert_uint_eq(backed(fd), size);
+        for (size_t at = 0; at < size; at += 4096)
+            ck_assert_int_eq(base[offset + at], 0);
+        memset(base + offset, 7, size);
+        ck_assert_uint_eq(backed(fd), size);
+        mp__memfd_discard(fd, offset + size / 2, 4096);
+        ck_assert_int_eq(base[offset + size / 2], 0);
+        ck_assert_int_eq(base[offset + size / 2 - 1], 7);
+        mp__memfd_discard(fd, 0, 32 * MIB);
+        ck_assert_uint_eq(backed(fd), 0);
+        munmap(base, 32 * MIB);
+        close(fd);
+    }
+    return 0;
+}
+
+START_TEST(memfd_commit_in_huge_pages)
+{
+    int code = reap(child(commit_huge, &_i));
+
+    ck_assert_msg(code == 0 || code == 77, "%d", code);
 }
 END_TEST
 
@@ -170,6 +245,7 @@ main(void)
     tcase_add_test(tcase, memfd_is_sparse_and_close_on_exec);
     tcase_add_test(tcase, memfd_is_never_a_standard_stream);
     tcase_add_test(tcase, memfd_commit_and_discard);
+    tcase_add_loop_test(tcase, memfd_commit_in_huge_pages, 0, 2);
     tcase_add_test(tcase, memfd_maps_at_the_address_or_not_at_all);
     tcase_add_test(tcase, page_is_wiped_in_the_child_only);
     tcase_add_loop_test(tcase, mapping_limit_obeys_the_process, 0, 2);

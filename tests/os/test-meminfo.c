@@ -111,6 +111,18 @@ START_TEST(meminfo_obeys_groups_v1)
 }
 END_TEST
 
+START_TEST(meminfo_spares_a_reserve)
+{
+    uint64_t mib = KIB * KIB;
+
+    ck_assert_uint_eq(mp__memory_spare(0), 0);
+    ck_assert_uint_eq(mp__memory_spare(16 * mib), 0);
+    ck_assert_uint_eq(mp__memory_spare(17 * mib), mib);
+    ck_assert_uint_eq(mp__memory_spare(3200 * mib), 3100 * mib);
+    ck_assert_uint_gt(mp__memory_spare(UINT64_MAX), UINT64_MAX / 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -122,5 +134,6 @@ main(void)
     tcase_add_test(tcase, meminfo_adds_swap);
     tcase_add_test(tcase, meminfo_obeys_groups_v2);
     tcase_add_test(tcase, meminfo_obeys_groups_v1);
+    tcase_add_test(tcase, meminfo_spares_a_reserve);
     return mp_test_main(suite);
 }
