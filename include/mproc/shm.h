@@ -84,8 +84,8 @@ MP_API const char *mp_shm_name(mp_shm *shm);
 MP_API int mp_shm_close(mp_shm *shm);
 
 /* Removes the name, which may be used again at once. Who has the segment open
- * keeps it. -ENOENT: there is none. -EPERM: it is another user's. -EINVAL: no
- * such name can be. */
+ * keeps it. -ENOENT: there is none. -EACCES: it is another user's. -EINVAL:
+ * no such name can be. */
 MP_API int mp_shm_unlink(const char *name);
 
 MP__END

@@ -165,8 +165,12 @@ explain(int r, const char *function, const char *name, size_t size)
                         "%s: out of memory: the system, or /dev/shm, or a "
                         "limit of this process has no room for %zu bytes",
                         function, size);
-    case -EPERM:
-        return mp__fail(r, "%s: \"%s\" is another user's", function, name);
+    case -EPERM: /* of a folder like /dev/shm, for names of other users */
+    case -EACCES:
+        return mp__fail(-EACCES,
+                        "%s: no right to \"%s\": it is another user's, or "
+                        "its mode says no",
+                        function, name);
     default:
         return mp__fail(r, "%s: /dev/shm/%s: %s", function, name,
                         mp_strerror(r));
