@@ -104,9 +104,10 @@ MP_API ssize_t mp_queue_next_size(mp_queue *queue, mp_time deadline);
 /* Puts `n` messages of `size` bytes each that lie one behind the other at
  * `items`, many at a time: in portions, each of which becomes visible at once,
  * with no other message in it (messages above 8 KiB one by one). Waits until
- * `deadline` for room for the rest. Returns how many were put, from the front: all `n`, or fewer
- * if the time was over, a signal handler ran, or the queue was closed; an error
- * (as mp_queue_put()) only if it was none. 0 if `n` is 0. */
+ * `deadline` for room for the rest. Returns how many were put, from the
+ * front: all `n`, or fewer if the time was over, a signal handler ran, or the
+ * queue was closed; an error (as mp_queue_put()) only if it was none. 0 if `n`
+ * is 0. */
 MP_API ssize_t mp_queue_put_many(mp_queue *queue, const void *items,
                                  size_t size, size_t n, mp_time deadline);
 
@@ -132,9 +133,8 @@ MP_API int mp_queue_reserve(mp_queue *queue, size_t size, void **ret_data,
 
 /* Puts the message at `data`, from mp_queue_reserve() of this process; `data`
  * must not be touched any more. The limits do not hold it up: several
- * reservations at once can take a queue beyond them by as many messages. (Where
- * other producers wait for room already, it waits behind them.) -EINVAL: no
- * such reservation, or, with a priority, the queue is not by priority; the
+ * reservations at once can take a queue beyond them by as many messages.
+ * -EINVAL: no such reservation, or, with a priority, the queue is not by priority; the
  * reservation stays then. -ESHUTDOWN: the queue was closed meanwhile;
  * the reservation is gone. -ENOMEM: it stays; commit again, or cancel. */
 MP_API int mp_queue_commit(mp_queue *queue, void *data);
@@ -181,7 +181,7 @@ MP_API int mp_queue_task_done(mp_queue *queue);
  * -EINTR; -EINVAL: the queue is not joinable. -ESRCH: all others are done, but
  * some are lost since the last time that somebody was told: their consumer
  * died, and the queue does not redeliver or they had max_attempts
- * (mp_last_error() tells how many, and who died last). */
+ * (mp_last_error() tells how many, and who died last if it was that). */
 MP_API int mp_queue_join(mp_queue *queue, mp_time deadline);
 
 /* How many messages were put and are not done: those in the queue and those
@@ -205,7 +205,9 @@ MP_API int mp_queue_full(mp_queue *queue);
  * may be readable for no reason. It belongs to the library: do not read, write
  * or close it; it is the same at each call, and closed by mp_queue_destroy()
  * in this process, or by the end of the process. Costs a producer nothing
- * while nobody sleeps in poll(). -EMFILE, -ENFILE, -ENOMEM. */
+ * while nobody sleeps in poll(). What comes back from a dead consumer makes it
+ * readable once somebody in the family has noticed the death. -EMFILE,
+ * -ENFILE; -ENOMEM, also if 64 processes have one of this queue. */
 MP_API int mp_queue_fd(mp_queue *queue);
 
 /* No message may be put any more, by anybody: waiting and later puts return

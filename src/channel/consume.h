@@ -33,11 +33,10 @@ mp__ring_look_at(struct mp_queue *queue, uint32_t place,
     found->kind = (enum mp__record_kind)(record->head & 0xff);
     found->size = record->head >> 8;
     found->next_place =
-        place +
-        mp__record_granules(queue->prefix +
-                            (found->kind == MP__RECORD_REFERENCE
-                                 ? sizeof(void *)
-                                 : found->size));
+        place + mp__record_granules(queue->prefix +
+                                    (found->kind == MP__RECORD_REFERENCE
+                                         ? sizeof(void *)
+                                         : found->size));
 }
 
 static inline void
@@ -174,6 +173,7 @@ int mp__task_finish(struct mp_queue *queue, struct mp__slot *slot,
 void mp__task_lose(struct mp_queue *queue, struct mp__slot *slot);
 /* Wakes who waits for the last task, if that was it. */
 void mp__task_finished(struct mp_queue *queue);
-/* The caller is about to take a message of this queue. */
+/* The caller is about to take a message of this queue; it has taken this
+ * one. */
 void mp__task_note_taker(struct mp_queue *queue);
-
+void mp__task_note_held(struct mp_queue *queue, const struct mp__slot *slot);

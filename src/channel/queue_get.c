@@ -62,7 +62,7 @@ mp__queue_await(struct mp_queue *queue, mp_time deadline)
     uint64_t tail = mp__load_acquire(&queue->tail);
 
     if (tail != side->other) {
-        side->other = tail;
+        side->other = mp__side_gather(side, &queue->tail, tail);
         return 1;
     }
     if (closing == MP__QUEUE_CLOSED)
@@ -172,8 +172,8 @@ take_inline(struct mp_queue *queue, const struct mp__found *found, void *buf)
 }
 
 ssize_t
-mp__queue_take_reference(struct mp_queue *queue,
-                         const struct mp__found *found, void *buf)
+mp__queue_take_reference(struct mp_queue *queue, const struct mp__found *found,
+                         void *buf)
 {
     struct mp__side *side = &queue->consumers;
     void *block = mp__found_block(queue, found);
@@ -199,11 +199,17 @@ mp__queue_take_reference(struct mp_queue *queue,
 static inline ssize_t
 take_quickly(struct mp_queue *queue, void *buf, size_t cap)
 {
+    struct mp__side *side = &queue->consumers;
     uint64_t head = mp__load_relaxed(&queue->head);
     struct mp__found found;
 
-    if (mp__count(queue->consumers.other) == mp__count(head))
-        return -1;
+    if (mp__count(side->other) == mp__count(head)) {
+        uint64_t tail = mp__load_acquire(&queue->tail);
+
+        if (mp__count(tail) == mp__count(head))
+            return -1;
+        side->other = mp__side_gather(side, &queue->tail, tail);
+    }
     mp__ring_look(queue, &found);
     if (found.kind != MP__RECORD_MESSAGE || found.size > cap)
         return -1;
@@ -234,8 +240,8 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
     if (MP__UNLIKELY(buf == NULL && cap > 0))
         return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
     if (MP__UNLIKELY(queue->mode))
-        return mp__poll_after(queue,
-                              mp__shelf_get(queue, buf, cap, deadline, "mp_queue_get"));
+        return mp__poll_after(
+            queue, mp__shelf_get(queue, buf, cap, deadline, "mp_queue_get"));
     r = mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
     if (MP__UNLIKELY(r < 0))
         return mp__poll_after(queue, r);

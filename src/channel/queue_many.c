@@ -83,9 +83,8 @@ write_batch(struct mp_queue *queue, struct mp__message *m, uint32_t n,
             break;
         if (room.pad)
             skip_pad(side->segment, place);
-        mp__write_message(queue,
-                          mp__ring_record(side->segment, room.index), m->data,
-                          m->size, 0);
+        mp__write_message(queue, mp__ring_record(side->segment, room.index),
+                          m->data, m->size, 0);
         before = place;
         place += room.pad + m->granules;
         m->data = (const char *)m->data + m->size;
@@ -107,15 +106,21 @@ put_batch(struct mp_queue *queue, const void *items, size_t size, size_t n,
     if (r < 0)
         return r;
     m.granules = mp__record_granules(queue->prefix + size);
-    side->other = mp__side_read(&queue->consumers, &queue->head,
-                                &side->other_bytes);
+    side->other =
+        mp__side_read(&queue->consumers, &queue->head, &side->other_bytes);
     most = within_limits(queue, size, n);
     if (most && !mp__load_relaxed(&queue->closing))
         put = write_batch(queue, &m, most, &place);
+#ifdef MP__MUTATION_BATCH_WAKES_LATE
+    if (put)
+        mp__tail_commit(queue, put, place, put * size);
+    mp__side_wake(&queue->consumer_sleeps);
+#else
     if (put) {
         mp__side_wake(&queue->consumer_sleeps);
         mp__tail_commit(queue, put, place, put * size);
     }
+#endif
     mp__mutex_unlock(&side->mutex);
     return put;
 }
@@ -141,8 +146,8 @@ mp_queue_put_many(mp_queue *queue, const void *items, size_t size, size_t n,
     size_t done = 0;
     ssize_t r = enter(queue, "mp_queue_put_many");
 
-    if (r < 0 || (r = check_many("mp_queue_put_many", "items", items, size,
-                                 n)) < 0 ||
+    if (r < 0 ||
+        (r = check_many("mp_queue_put_many", "items", items, size, n)) < 0 ||
         (r = mp__queue_check_size(queue, size, "mp_queue_put_many")) < 0)
         return r;
     while (done < n) {

@@ -18,10 +18,12 @@
 #include "region/extents.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 /* Larger ones are no faster, and an idle queue keeps its last one. */
 #define SEGMENT_MOST (((uint32_t)4 << 20) / MP__RING_GRANULE)
+#define PATIENCE     1000000 /* ns: before those who sleep are woken again */
 #define CALM_LAPS    2 /* before the next one goes on in a smaller segment */
 
 /* ---- Repair ---- */
@@ -142,6 +144,9 @@ look_at_consumers(struct mp_queue *queue)
     struct mp__side *side = &queue->producers;
     uint64_t before = side->other, head, bytes;
 
+    head = mp__load_acquire(&queue->head);
+    if (head != before)
+        mp__side_gather(side, &queue->head, head);
     head = mp__side_read(&queue->consumers, &queue->head, &bytes);
     side->other_bytes = bytes;
     mp__compiler_barrier();
@@ -192,6 +197,24 @@ end_lap(struct mp_queue *queue, struct mp__message *m, uint64_t tail,
     return r;
 }
 
+/* Holding the mutex, waits until the consumers have gone on; but lets those by
+ * whom the limits do not hold up: mp__queue_put_slot(). 0, or an error and the
+ * mutex is not held. */
+static int
+wait_for_limits(struct mp_queue *queue, mp_time deadline)
+{
+    struct mp__side *side = &queue->producers;
+    int r = mp__side_wait(queue, side, deadline, side->other);
+
+    if (r == 0 && !mp__load(&queue->committing))
+        return 0;
+    mp__mutex_unlock(&side->mutex);
+    if (r < 0)
+        return r;
+    sched_yield();
+    return mp__side_lock(queue, side, mp__queue_is_full, deadline);
+}
+
 /* Holding the mutex, waits for room. 1: found; 2: none, but there is a spare
  * segment to go on to; or an error, and the mutex is not held. */
 static int
@@ -222,13 +245,10 @@ wait_for_room(struct mp_queue *queue, struct mp__message *m, mp_time deadline,
             return 2;
         if (!limited && mp__side_spin(side, &queue->head, side->other))
             continue;
-        r = limited ? mp__side_wait(queue, side, deadline, side->other)
+        r = limited ? wait_for_limits(queue, deadline)
                     : grow(queue, m, deadline);
-        if (r < 0) {
-            if (limited)
-                mp__mutex_unlock(&side->mutex);
+        if (r < 0)
             return r;
-        }
     }
 }
 
@@ -256,6 +276,9 @@ note_intent(struct mp_queue *queue, struct mp__message *m, int grow)
     side->intent_position = mp__load_relaxed(&queue->tail);
     side->intent_part = mp__me.index;
     side->intent_owner = mp__me.id | MP__HOLDING_BUSY;
+    /* Our burial has to wait until it is known whose the message is. */
+    if (m->slot)
+        mp__hands_under(&side->mutex);
     mp__compiler_barrier();
     side->intent_slot = m->slot;
     side->intent_block = m->slot ? NULL : m->block;
@@ -302,7 +325,8 @@ write_record(struct mp_queue *queue, struct mp__record *record,
 
 /* Places the message in the current segment. */
 static void
-place_here(struct mp_queue *queue, struct mp__message *m, struct mp__room *room)
+place_here(struct mp_queue *queue, struct mp__message *m,
+           struct mp__room *room)
 {
     struct mp__segment *segment = queue->producers.segment;
     uint32_t place = mp__place(mp__load_relaxed(&queue->tail));
@@ -444,7 +468,7 @@ make_block(struct mp_queue *queue, struct mp__message *m)
     m->block = mp__block_alloc(m->size, 0);
     if (m->block == NULL)
         return -ENOMEM;
-    memcpy(m->block, m->data, m->size);
+    mp__block_fill(m->block, m->data, m->size);
     mp__hand_set(mp__block_hand(m->block), m->block, &queue->producers.mutex);
     m->granules = mp__record_granules(queue->prefix + sizeof(m->block));
     return 0;
@@ -554,39 +578,46 @@ mp__queue_await_room(struct mp_queue *queue, size_t size, mp_time deadline)
     int r = mp__side_lock(queue, side, mp__queue_is_full, deadline);
 
     while (r == 0) {
-        uint64_t tail = mp__load_relaxed(&queue->tail);
-
         if (mp__load_relaxed(&queue->closing)) {
-            r = -ESHUTDOWN;
-        } else {
-            look_at_consumers(queue);
-            if (!mp__over_limit(queue, tail, size))
-                return 0;
-            r = mp__side_wait(queue, side, deadline, side->other);
-        }
-        if (r < 0)
             mp__mutex_unlock(&side->mutex);
+            return -ESHUTDOWN;
+        }
+        look_at_consumers(queue);
+        if (!mp__over_limit(queue, mp__load_relaxed(&queue->tail), size))
+            return 0;
+        r = wait_for_limits(queue, deadline);
     }
     return r;
+}
+
+static int
+put_slot(struct mp_queue *queue, struct mp__slot *slot, int64_t priority,
+         mp_time deadline)
+{
+    struct mp__message m = {.data = slot->bytes,
+                            .size = slot->size,
+                            .block = mp__slot_block(slot),
+                            .slot = slot,
+                            .priority = priority};
+
+    m.granules = mp__record_granules(queue->prefix +
+                                     (m.block ? sizeof(m.block) : m.size));
+    return place(queue, &m, deadline);
 }
 
 int
 mp__queue_put_slot(struct mp_queue *queue, struct mp__slot *slot,
                    int64_t priority)
 {
-    struct mp__message m = {.data = slot->bytes,
-                        .size = slot->size,
-                        .block = mp__slot_block(slot),
-                        .slot = slot,
-                        .priority = priority};
-    int r;
+    int r = put_slot(queue, slot, priority, MP_NOW);
 
-    m.granules = mp__record_granules(queue->prefix +
-                                     (m.block ? sizeof(m.block) : m.size));
-    /* Our burial has to wait until it is known whose the message is. */
+    if (r != -EAGAIN && r != -EINTR)
+        return r;
+    mp__add(&queue->committing, 1);
     do {
-        mp__hands_under(&queue->producers.mutex);
-        r = place(queue, &m, MP_FOREVER);
-    } while (r == -EINTR);
+        mp__side_wake(&queue->producer_sleeps);
+        r = put_slot(queue, slot, priority, mp__now() + PATIENCE);
+    } while (r == -EINTR || r == -ETIMEDOUT);
+    mp__sub(&queue->committing, 1);
     return r;
 }

@@ -124,6 +124,11 @@ look_at_slot(struct mp__slot *slot, void *arg)
     if (mp__slot_block(slot) != search->data || !mp__slot_is_ours(word) ||
         !mp__slot_take_over(slot, word))
         return 0;
+    /* It may have been used anew by the same thread since. */
+    if (mp__slot_block(slot) != search->data) {
+        mp__slot_settle(slot);
+        return 0;
+    }
     search->found = slot;
     return 1;
 }

@@ -63,6 +63,9 @@ put_back(struct mp_queue *queue, struct mp__slot *slot)
         mp__store_release(&side->bytes[count & 1],
                           mp__load_relaxed(&side->bytes[(count + 1) & 1]) -
                               slot->size);
+#ifdef MP__MUTATION_BACK_BEFORE_COMMIT
+    mp__store_release(&slot->holding.owner, MP__SLOT_WAITING);
+#endif
     mp__store_release(&queue->head, mp__position(count, mp__place(head)));
     mp__compiler_barrier();
     mp__store_release(&slot->holding.owner, MP__SLOT_WAITING);
@@ -156,9 +159,11 @@ mp__shelf_settle(struct mp_queue *queue)
     struct mp__side *side = &queue->consumers;
     int r;
 
+    /* For a moment it may be we who hold a message. */
+    mp__task_note_taker(queue);
     do {
         if (mp__mutex_lock_until(&side->mutex, MP_NOW) < 0)
-            return mp__load(&queue->consumer_sleeps) ? 0 : -EAGAIN;
+            return -EAGAIN;
         r = settle_dead(queue, MP_NOW);
     } while (r > 0 && (mp__mutex_unlock(&side->mutex), 1));
     if (r == 0)
@@ -240,8 +245,8 @@ will_be_done(struct mp__slot *slot, void *arg)
     if (owner <= MP__SLOT_WAITING || owner == mp__me.id)
         return 0;
     part = mp__participant_find(owner);
-    return part == NULL || mp__load(&part->waiting) - (uintptr_t)queue >=
-                               sizeof(*queue);
+    return part == NULL ||
+           mp__load(&part->waiting) - (uintptr_t)queue >= sizeof(*queue);
 }
 
 /* The queue is closed and empty; but what others hold may come back. 0: look
@@ -279,8 +284,8 @@ wait_for_some(struct mp_queue *queue, mp_time deadline)
 {
     struct mp__side *side = &queue->consumers;
     void *segment;
-    int r = queue->mode & MP__QUEUE_REDELIVER ? settle_dead(queue, deadline)
-                                              : 0;
+    int r =
+        queue->mode & MP__QUEUE_REDELIVER ? settle_dead(queue, deadline) : 0;
 
     if (r != 0)
         return r < 0 ? r : 0;
@@ -464,7 +469,9 @@ intend(struct mp_queue *queue, struct mp__slot *slot,
 {
     struct mp__side *side = &queue->consumers;
 
+#ifndef MP__MUTATION_BURIED_UNREPAIRED
     mp__hands_under(&side->mutex);
+#endif
     mp__head_intend(queue);
     mp__shelf_intend(&side->shelf, slot, change);
     if (block) {
@@ -491,6 +498,7 @@ hold_waiting(struct mp_queue *queue, struct mp__slot *slot)
 
     intend(queue, slot, MP__SLOT_HOLD, NULL);
     slot->attempts = shelf->intent_attempts + 1;
+    slot->got = ++shelf->got;
 #ifndef MP__MUTATION_OWNER_AFTER_COMMIT
     mp__store_release(&slot->holding.owner, mp__me.id | MP__HOLDING_BUSY);
 #endif
@@ -553,6 +561,7 @@ hold_record(struct mp_queue *queue, const struct mp__found *found,
 
     describe_in(queue, found, slot);
     slot->attempts = 1;
+    slot->got = ++queue->consumers.shelf.got;
     if (reference && keep) {
         mp__slot_set_block(slot, block);
         block = NULL;
@@ -628,6 +637,8 @@ mp__shelf_take(struct mp_queue *queue, const struct mp__choice *choice,
     }
     mp__mutex_unlock(&side->mutex);
     mp__hands_settled();
+    if (held->slot && queue->mode & MP__QUEUE_JOINABLE)
+        mp__task_note_held(queue, held->slot);
     return 0;
 }
 

@@ -75,13 +75,21 @@ count_slot(struct mp__slot *slot, void *n)
 size_t
 mp_queue_unfinished(mp_queue *queue)
 {
-    size_t n = 0;
+    uint64_t head, tail;
+    size_t n;
 
     if (enter(queue, "mp_queue_unfinished") < 0)
         return 0;
-    if (queue->mode & MP__QUEUE_JOINABLE)
+    if (!(queue->mode & MP__QUEUE_JOINABLE))
+        return mp_queue_size(queue);
+    /* Nothing comes, moves into a slot, or comes back meanwhile. */
+    do {
+        head = mp__load(&queue->head);
+        tail = mp__load(&queue->tail);
+        n = mp__count(tail) - mp__count(head);
         mp__shelf_each_held(&queue->consumers.shelf, count_slot, &n);
-    return n + mp_queue_size(queue);
+    } while (mp__load(&queue->head) != head || mp__load(&queue->tail) != tail);
+    return n;
 }
 
 /* ---- Being done ---- */
@@ -117,9 +125,7 @@ mp__task_finish(struct mp_queue *queue, struct mp__slot *slot, uint64_t seen)
     void *block;
     int r;
 
-#ifndef MP__MUTATION_ACK_UNARMED
     mp__bell_arm(&queue->joiners.bell);
-#endif
     r = mp__slot_release(slot, seen, &block);
     if (r == 0)
         mp__task_finished(queue);
@@ -152,43 +158,142 @@ mp__task_note_taker(struct mp_queue *queue)
     if (MP__LIKELY(mp__load_relaxed(word) & bit))
         return;
     atomic_fetch_or(word, bit);
+#ifndef MP__MUTATION_TAKER_UNSEEN
     if (mp__load(&queue->joiners.joining)) /* they do not watch us yet */
         ring_joiners(queue);
+#endif
 }
 
-/* The slots whose owner may call their messages done: those of this thread,
- * else those of the others of this process. */
+/* ---- Which one is done ---- */
+
+#define KNOWN 16u
+
+/* What this thread holds of the queue that it has used last: the first ones
+ * that it got, in that order, so that being done need not look through all
+ * slots. Only a cache: others may have given them up. */
+static __thread struct {
+    struct mp_queue *queue;
+    uint64_t owner; /* the thread; in a child it is another */
+    unsigned first, n;
+    int more; /* it may hold others, got later */
+    struct {
+        uint32_t index, got;
+    } slots[KNOWN];
+} known;
+
+static void
+know(const struct mp__slot *slot)
+{
+    unsigned at = (known.first + known.n++) % KNOWN;
+
+    known.slots[at].index = slot->index;
+    known.slots[at].got = slot->got;
+}
+
+static void
+know_queue(struct mp_queue *queue)
+{
+    if (known.queue == queue && known.owner == mp__me.id)
+        return;
+    known.queue = queue;
+    known.owner = mp__me.id;
+    known.n = 0;
+    known.more = 1;
+}
+
+void
+mp__task_note_held(struct mp_queue *queue, const struct mp__slot *slot)
+{
+    know_queue(queue);
+    if (known.n == KNOWN)
+        known.more = 1;
+    if (!known.more)
+        know(slot);
+}
+
+/* The slots that this thread has got first (or, `mates`, the other threads of
+ * its process), in that order. */
 struct search {
-    uint64_t word; /* of the owner of the best so far */
-    struct mp__slot *best;
-    int mates; /* look at those of the other threads */
+    struct mp__slot *slots[KNOWN];
+    uint64_t words[KNOWN]; /* their owners */
+    unsigned n;
+    int mates, more;
 };
+
+static int
+is_before(const struct mp__slot *a, const struct mp__slot *b)
+{
+    return (int32_t)(a->got - b->got) < 0;
+}
 
 static int
 look_at_slot(struct mp__slot *slot, void *arg)
 {
     uint64_t word = mp__load(&slot->holding.owner);
     struct search *search = arg;
+    unsigned at;
 
     if (search->mates ? !mp__slot_is_ours(word) : word != mp__me.id)
         return 0;
-    if (search->best == NULL || slot->serial < search->best->serial) {
-        search->best = slot;
-        search->word = word;
+    search->more = search->n == KNOWN;
+    if (search->more && !is_before(slot, search->slots[KNOWN - 1]))
+        return 0;
+    at = search->more ? KNOWN - 1 : search->n++;
+    for (; at > 0 && is_before(slot, search->slots[at - 1]); at--) {
+        search->slots[at] = search->slots[at - 1];
+        search->words[at] = search->words[at - 1];
     }
+    search->slots[at] = slot;
+    search->words[at] = word;
     return 0;
 }
 
-static void
-find_own(struct mp_queue *queue, struct search *search)
+/* The first one that is known, and this thread's still. */
+static struct mp__slot *
+next_known(struct mp_queue *queue)
 {
     struct mp__shelf *shelf = &queue->consumers.shelf;
 
-    *search = (struct search){0};
-    mp__shelf_each_held(shelf, look_at_slot, search);
-    search->mates = 1;
-    if (search->best == NULL)
-        mp__shelf_each_held(shelf, look_at_slot, search);
+    while (known.n > 0) {
+        uint32_t index = known.slots[known.first].index;
+        uint32_t got = known.slots[known.first].got;
+        struct mp__slot *slot = index < mp__load_acquire(&shelf->used)
+                                    ? mp__shelf_slot(shelf, index)
+                                    : NULL;
+
+        known.first = (known.first + 1) % KNOWN;
+        known.n--;
+        if (slot && mp__load(&slot->holding.owner) == mp__me.id &&
+            slot->got == got)
+            return slot;
+    }
+    return NULL;
+}
+
+/* The slot to be given up, and its owner; NULL: there is none. */
+static struct mp__slot *
+find_own(struct mp_queue *queue, uint64_t *ret_word)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+    struct search search = {.n = 0};
+    struct mp__slot *slot;
+
+    know_queue(queue);
+    slot = next_known(queue);
+    if (slot == NULL && known.more) {
+        mp__shelf_each_held(shelf, look_at_slot, &search);
+        for (unsigned i = 0; i < search.n; i++)
+            know(search.slots[i]);
+        known.more = search.more;
+        slot = next_known(queue);
+    }
+    *ret_word = mp__me.id;
+    if (slot)
+        return slot;
+    search = (struct search){.mates = 1};
+    mp__shelf_each_held(shelf, look_at_slot, &search);
+    *ret_word = search.words[0];
+    return search.n ? search.slots[0] : NULL;
 }
 
 static int
@@ -207,17 +312,18 @@ check_joinable(struct mp_queue *queue, const char *function)
 int
 mp_queue_task_done(mp_queue *queue)
 {
-    struct search search;
+    struct mp__slot *slot;
+    uint64_t word;
     int r = check_joinable(queue, "mp_queue_task_done");
 
     if (MP__UNLIKELY(r < 0))
         return r;
     do {
-        find_own(queue, &search);
-        if (search.best == NULL)
+        slot = find_own(queue, &word);
+        if (slot == NULL)
             return mp__fail(-EOVERFLOW, "mp_queue_task_done: this process has "
                                         "no task that is not done");
-    } while (mp__task_finish(queue, search.best, search.word) < 0);
+    } while (mp__task_finish(queue, slot, word) < 0);
     return 0;
 }
 
@@ -284,8 +390,7 @@ settle_dead(struct mp_queue *queue)
     if (queue->mode & MP__QUEUE_REDELIVER)
         mp__shelf_settle(queue);
     mp__bell_arm(&queue->joiners.bell);
-    return mp__shelf_each_held(shelf, is_of_dead, NULL) &&
-           !mp__load(&queue->consumer_sleeps);
+    return mp__shelf_each_held(shelf, is_of_dead, NULL);
 }
 
 /* The bell is armed from the sleep to the look after it: whoever is woken in
@@ -377,7 +482,9 @@ bury_in_queue(void *object, void *arg)
 
     if (!mp__object_ok(queue, MP__SLAB_QUEUE))
         return;
+#ifndef MP__MUTATION_RESERVED_FORGOTTEN
     mp__shelf_each_held(&queue->producers.shelf, free_slot_of, &estate);
+#endif
     if (queue->mode & MP__QUEUE_JOINABLE)
         estate.lost = 0;
     if (!(queue->mode & MP__QUEUE_REDELIVER))

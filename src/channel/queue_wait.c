@@ -18,7 +18,12 @@
  * the sleeper.
  *
  * Spinning pays while the other side runs on another processor, and costs it
- * time when it does not: each side remembers how long it has paid lately. */
+ * time when it does not: each side remembers how long it has paid lately.
+ *
+ * Two that run side by side, one putting what the other takes at once, pass
+ * the lines of the queue to and fro for each message, which costs more than
+ * all the rest. So who has seen the other side go on by a little lingers for a
+ * moment, if that has paid lately: if more comes than came before. */
 #include "channel/consume.h"
 #include "os/clock.h"
 #include "region/waiters.h"
@@ -26,19 +31,51 @@
 #include <errno.h>
 #include <sched.h>
 
+#define TURNS       2        /* given to others before we sleep for a mutex, */
+#define LOOKS       64       /* and looks at it before each */
 #define NAP         200000   /* ns: while the other side is stuck at work */
 #define YIELDS      20       /* before that */
 #define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
 #define SPINS_LEAST 16u
 #define SPINS_MOST  2000u
 
+#define LINGER_LEAST 8u /* in pauses, as spins are */
+#define LINGER_MOST  32u
+#define MANY         16u /* messages at once are worth their price */
+
+/* The mutex is held for moments, unless by a leader that sleeps. If more want
+ * to run than there are processors, the holder may just not run: to give it a
+ * turn costs less than to sleep and to be woken. */
+static int
+try_by_turns(struct mp__mutex *mutex, mp__a32 *leader_sleeps)
+{
+    int looks = mp__view.cpus > 1 ? LOOKS : 1;
+
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int n = 0; n < looks; n++) {
+            if (mp__load_relaxed(&mutex->word) == 0 && mp__mutex_try(mutex))
+                return 1;
+            if (mp__load_relaxed(leader_sleeps) & MP__FLAG_SLEEPER)
+                return 0;
+            mp__cpu_relax();
+        }
+        sched_yield();
+    }
+    return 0;
+}
+
 int
 mp__side_lock_slow(struct mp_queue *queue, struct mp__side *side,
                    int (*blocked)(struct mp_queue *), mp_time deadline)
 {
-    int r = mp__mutex_lock_slow(&side->mutex, deadline);
     mp_time until;
+    int r;
 
+    if (try_by_turns(&side->mutex, side == &queue->consumers
+                                       ? &queue->consumer_sleeps
+                                       : &queue->producer_sleeps))
+        return 0;
+    r = mp__mutex_lock_slow(&side->mutex, deadline);
     if (r == 0 || r == -EINTR)
         return r;
     /* Somebody else is at it, for a moment as a rule. That is no reason to
@@ -70,6 +107,26 @@ mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen)
     }
     side->spins = n / 2 > SPINS_LEAST ? n / 2 : SPINS_LEAST;
     return 0;
+}
+
+uint64_t
+mp__side_linger(struct mp__side *side, mp__a64 *word, uint64_t now)
+{
+    uint32_t linger = side->linger ? side->linger : LINGER_LEAST;
+    uint64_t later;
+
+    if (mp__count(now) - mp__count(side->other) >= MANY)
+        return now;
+    for (uint32_t i = 0; i < linger; i++)
+        mp__cpu_relax();
+    later = mp__load_acquire(word);
+    /* One more may be chance, and is all there is of a question and its
+     * answer. */
+    if (mp__count(later) - mp__count(now) < 2)
+        side->linger = linger > LINGER_LEAST ? linger / 2 : 0;
+    else
+        side->linger = linger < LINGER_MOST ? linger * 2 : linger;
+    return later;
 }
 
 /* A sleep that was short by itself shows that looking longer would have

@@ -65,7 +65,9 @@ struct mp__side {
                                      shelf, that is about to go into the ring */
     uint64_t intent_owner;        /* the caller */
     uint32_t intent_part;         /* in whose hands these are */
-    uint32_t spins;       /* how long it pays to look before sleeping */
+    uint32_t spins;  /* how long it pays to look before sleeping, */
+    uint32_t linger; /* and after the other side has gone on */
+    uint32_t looks;  /* how often it was seen to, without lingering */
     /* For reports: who slept last holding the mutex, with the other side at
      * which position, and since when. */
     uint64_t sleeper, sleeper_seen;
@@ -114,7 +116,7 @@ struct mp_queue {
     uint32_t prefix;    /* bytes before a message in its record */
     uint32_t max_attempts;
     mp_queue *dead_letters;
-    mp__a32 closing;    /* enum mp__closing */
+    mp__a32 closing; /* enum mp__closing */
     struct mp__side producers;
     mp__a64 tail MP__ALIGNED(MP__LINE); /* the producers' position: COMMIT */
     struct mp__side consumers;
@@ -125,6 +127,9 @@ struct mp_queue {
     mp__a32 consumer_sleeps MP__ALIGNED(MP__LINE);
     mp__a32 producer_sleeps MP__ALIGNED(MP__LINE);
     struct mp__pollers pollers MP__ALIGNED(MP__LINE);
+    mp__a32 committing; /* how many want the mutex of a producer who sleeps for
+                           room, as the limits do not hold them up: may only
+                           over-report */
     struct mp__joiners joiners MP__ALIGNED(MP__LINE);
     /* For the consumers, under their mutex: when to look for dead owners. */
     uint64_t burials_seen;
@@ -215,6 +220,19 @@ int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
 /* Looks at the other side's position for as long as it has paid lately.
  * Whether it moved. */
 int mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen);
+
+/* Holding `side`, whose mutex is held, has seen the other side at `now`, a
+ * little further than side->other. Where it is after some pauses. */
+uint64_t mp__side_linger(struct mp__side *side, mp__a64 *word, uint64_t now);
+
+/* The same only if it has paid lately, or was not tried for long. */
+static inline uint64_t
+mp__side_gather(struct mp__side *side, mp__a64 *word, uint64_t now)
+{
+    if (MP__LIKELY(side->linger == 0 && ++side->looks % 256))
+        return now;
+    return mp__side_linger(side, word, now);
+}
 
 /* Adds to the sum of bytes that goes with the position of `count` messages,
  * which is about to be committed. */

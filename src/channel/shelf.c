@@ -222,7 +222,9 @@ mp__shelf_add(struct mp__shelf *shelf, void *segment)
         return -1;
     shelf->intent_part = mp__me.index;
     mp__compiler_barrier();
+#ifndef MP__MUTATION_SHELF_GROWS_UNTOLD
     shelf->intent_segment = segment;
+#endif
     mp__compiler_barrier();
     mp__store_release(&shelf->segments[n], (uintptr_t)segment);
     mp__compiler_barrier();
@@ -238,8 +240,8 @@ reach(struct mp__shelf *shelf)
 {
     uint32_t used = mp__load_relaxed(&shelf->used);
 
-    while (used > 0 && mp__slot_owner(mp__shelf_slot(shelf, used - 1)) ==
-                           MP__SLOT_FREE)
+    while (used > 0 &&
+           mp__slot_owner(mp__shelf_slot(shelf, used - 1)) == MP__SLOT_FREE)
         used--;
     return used;
 }
@@ -344,9 +346,13 @@ rebuild(struct mp__shelf *shelf)
 void
 mp__shelf_repair(struct mp__shelf *shelf, int committed)
 {
+#ifndef MP__MUTATION_SLOT_FORGOTTEN
     repair_slot(shelf, committed);
+#endif
     repair_segments(shelf);
+#ifndef MP__MUTATION_HEAP_NOT_REBUILT
     rebuild(shelf);
+#endif
 }
 
 /* ---- Without the mutex ---- */
@@ -375,8 +381,8 @@ mp__slot_is_ours(uint64_t word)
     if (word == mp__me.id)
         return 1;
     part = word & MP__HOLDING_BUSY ? NULL : mp__participant_find(word);
-    return part && mp__load_relaxed(&part->pid) ==
-                       mp__load_relaxed(&mp__me.part->pid);
+    return part &&
+           mp__load_relaxed(&part->pid) == mp__load_relaxed(&mp__me.part->pid);
 }
 
 /* Two threads of a process may be about to give up the same slot: only one of
@@ -394,8 +400,13 @@ mp__slot_release(struct mp__slot *slot, uint64_t seen, void **ret_block)
         return -1;
     block = mp__slot_block(slot);
     mp__hand_hold(&slot->holding);
+#ifndef MP__MUTATION_HAND_AFTER_END
     mp__hand_set(mp__block_hand(block), block, NULL);
+#endif
     mp__swap(&slot->holding.owner, MP__SLOT_FREE);
+#ifdef MP__MUTATION_HAND_AFTER_END
+    mp__hand_set(mp__block_hand(block), block, NULL);
+#endif
     *ret_block = block;
     return 0;
 }

@@ -39,7 +39,7 @@ struct mp__slot {
     uint32_t child, sibling; /* in the heap; `sibling` in the free list, too */
     uint32_t index;          /* its own */
     uint32_t listed;         /* it is in the free list */
-    uint32_t reserved;
+    uint32_t got; /* the how manieth it was that was taken, modulo 2^32 */
     unsigned char bytes[MP__SLOT_INLINE];
 } MP__ALIGNED(MP__LINE);
 
@@ -67,6 +67,7 @@ struct mp__shelf {
     uint32_t waiting;    /* how many do */
     uint32_t order;      /* MP_QUEUE_FIFO, ... */
     uint64_t serial;     /* the next */
+    uint32_t got;        /* the latest */
 };
 
 /* Slots that have room: how many all segments have. */

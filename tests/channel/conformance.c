@@ -9,6 +9,7 @@
 #include "sync/crew.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ struct stage {
     mp_queue *queue;
     uint32_t order, tasks;
     mp__a32 producing;
-    mp__a32 handled[PRODUCERS][EACH];
+    mp__a32 handled[PRODUCERS * EACH]; /* by number */
 };
 
 static struct stage *
@@ -71,7 +72,8 @@ size_of(uint32_t n)
 }
 
 static int
-put_reserved(struct stage *stage, const void *data, size_t size, int64_t place)
+put_reserved(struct stage *stage, const void *data, size_t size,
+             int64_t priority)
 {
     void *p;
     int r = mp_queue_reserve(stage->queue, size, &p, MP_FOREVER);
@@ -80,8 +82,17 @@ put_reserved(struct stage *stage, const void *data, size_t size, int64_t place)
         return r;
     memcpy(p, data, size);
     if (stage->order == MP_QUEUE_PRIORITY)
-        return mp_queue_commit_priority(stage->queue, p, place);
+        return mp_queue_commit_priority(stage->queue, p, priority);
     return mp_queue_commit(stage->queue, p);
+}
+
+static int
+put_plain(struct stage *stage, const void *data, size_t size, int64_t priority)
+{
+    if (stage->order == MP_QUEUE_PRIORITY)
+        return mp_queue_put_priority(stage->queue, data, size, priority,
+                                     MP_FOREVER);
+    return mp_queue_put(stage->queue, data, size, MP_FOREVER);
 }
 
 static int
@@ -112,13 +123,8 @@ produce(struct party *me, unsigned char *data)
         message_fill(data, size_of(n), number);
         if (n % 4 == 1)
             expect(put_reserved(stage, data, size_of(n), priority), 0);
-        else if (stage->order == MP_QUEUE_PRIORITY)
-            expect(mp_queue_put_priority(stage->queue, data, size_of(n),
-                                         priority, MP_FOREVER),
-                   0);
         else
-            expect(mp_queue_put(stage->queue, data, size_of(n), MP_FOREVER),
-                   0);
+            expect(put_plain(stage, data, size_of(n), priority), 0);
     }
     mp__sub(&stage->producing, 1);
     return 0;
@@ -161,7 +167,7 @@ handle(struct party *me, const unsigned char *data, size_t size, int64_t *last)
     if (stage->order == MP_QUEUE_FIFO)
         expect(number > last[producer], 1);
     last[producer] = number;
-    expect(mp__add(&stage->handled[producer][number % EACH], 1), 0);
+    expect(mp__add(&stage->handled[number], 1), 0);
     return 0;
 }
 
@@ -212,12 +218,12 @@ handled_once(enum way way, int kind)
         ck_assert_int_eq(
             mp_queue_join(stage->queue, mp_timeout(20 * mp_test_scale())), 0);
         for (int i = 0; i < PRODUCERS * EACH; i++)
-            ck_assert_uint_eq(mp__load(&stage->handled[0][i]), 1);
+            ck_assert_uint_eq(mp__load(&stage->handled[i]), 1);
     }
     must(mp_queue_close(stage->queue));
     crew_end(crew);
     for (int i = 0; i < PRODUCERS * EACH; i++)
-        ck_assert_uint_eq(mp__load(&stage->handled[0][i]), 1);
+        ck_assert_uint_eq(mp__load(&stage->handled[i]), 1);
     end_stage(stage);
 }
 
@@ -249,7 +255,7 @@ consume_in_order(struct party *me)
 
     while (mp_queue_get(stage->queue, &number, 4, MP_NOW) == 4) {
         expect(!any || in_order(stage->order, last, number), 1);
-        expect(mp__add(&stage->handled[0][number], 1), 0);
+        expect(mp__add(&stage->handled[number], 1), 0);
         if (stage->tasks)
             expect(mp_queue_task_done(stage->queue), 0);
         last = number;
@@ -281,7 +287,7 @@ seen_in_order(enum way way, int kind)
 
     crew_run(way, 3, consume_in_order, stage);
     for (uint32_t i = 0; i < n; i++)
-        ck_assert_uint_eq(mp__load(&stage->handled[0][i]), 1);
+        ck_assert_uint_eq(mp__load(&stage->handled[i]), 1);
     end_stage(stage);
 }
 
@@ -329,6 +335,61 @@ consumer_killed(enum way way, int kind)
         must_fail(mp_queue_join(stage->queue, MP_FOREVER), -ESRCH, "3");
     if (stage->tasks)
         ck_assert_int_eq(mp_queue_join(stage->queue, MP_FOREVER), 0);
+    end_stage(stage);
+}
+
+/* ---- A producer dies ---- */
+
+/* Puts four in each of the ways, and is killed as soon as it has. */
+static int
+put_and_die(void *arg)
+{
+    struct stage *stage = *(struct stage **)arg;
+    unsigned char *data = malloc(SIZE_MOST);
+
+    for (uint32_t number = 0; number < 4; number++) {
+        message_fill(data, SIZE_MOST, number);
+        if ((number % 2
+                 ? put_reserved(stage, data, SIZE_MOST, priority_of(number))
+                 : put_plain(stage, data, SIZE_MOST, priority_of(number))) !=
+            0)
+            return 1;
+    }
+    return raise(SIGKILL);
+}
+
+/* What it has put is visible, and stays; nobody waits for a reader. */
+static void
+producer_killed(enum way way, int kind)
+{
+    static const int methods[] = {MP_FORK, MP_SPAWN, MP_FORKSERVER};
+    struct stage *stage = stage_of(kind);
+    unsigned char *data = malloc(SIZE_MOST);
+    mp_process *process;
+    uint32_t last = 0;
+    int code;
+
+    must(mp_process_start(&process, put_and_die, &stage, sizeof(stage),
+                          MP_PROCESS_ATTR(.method = methods[way])));
+    must(mp_process_join(process, MP_FOREVER));
+    must(mp_process_exitcode(process, &code));
+    ck_assert_int_eq(code, -SIGKILL);
+    must(mp_process_close(process));
+    mp__reap();
+    ck_assert_uint_eq(mp_queue_size(stage->queue), 4);
+    for (int i = 0; i < 4; i++) {
+        uint32_t number;
+
+        ck_assert_int_eq(mp_queue_get(stage->queue, data, SIZE_MOST, MP_NOW),
+                         SIZE_MOST);
+        ck_assert_int_ge(message_number(data, SIZE_MOST), 0);
+        number = (uint32_t)message_number(data, SIZE_MOST);
+        ck_assert(i == 0 || in_order(stage->order, last, number));
+        if (stage->tasks)
+            must(mp_queue_task_done(stage->queue));
+        last = number;
+    }
+    free(data);
     end_stage(stage);
 }
 
@@ -386,6 +447,7 @@ static const struct {
     {"handled_once", handled_once, WAYS},
     {"seen_in_order", seen_in_order, WAYS},
     {"G03_consumer_killed", consumer_killed, WAY_THREADS},
+    {"G06_producer_killed", producer_killed, WAY_THREADS},
     {"G20_sent_through_a_queue", sent_through_a_queue, WAY_MIXED},
 };
 

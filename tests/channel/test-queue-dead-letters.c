@@ -267,6 +267,43 @@ START_TEST(dead_letters_wake_who_waits_for_them)
 }
 END_TEST
 
+static int
+put_letter(void *arg, int unused)
+{
+    struct stage *stage = arg;
+    uint32_t number = 2;
+
+    (void)unused;
+    return mp_queue_put(stage->letters, &number, 4, MP_FOREVER);
+}
+
+/* Somebody waits for room among the letters; that holds up nobody here. */
+START_TEST(dead_letters_do_not_wait_behind_others)
+{
+    struct stage *stage = mp_new(struct stage);
+    struct kin *kin;
+    char data[4];
+
+    ck_assert_ptr_nonnull(stage);
+    stage->letters = queue_with(MP_QUEUE_ATTR(.maxsize = 1));
+    stage->queue = queue_with_letters(stage->letters, 1);
+    put_number(stage->letters, 4, 1);
+    kin = kin_start(PROCESSES, 1, put_letter, stage);
+    kin_await_sleep(kin);
+    put_numbers(stage->queue, 4, 5, 6);
+    die_holding(stage->queue, HOLD_GOT, 1);
+    gives_tasks(stage->queue, 4, 6);
+    ck_assert_int_eq(mp_queue_join(stage->queue, MP_FOREVER), 0);
+    ck_assert_uint_eq(mp_queue_size(stage->letters), 2);
+    gives(stage->letters, 4, 1, 5);
+    kin_end(kin);
+    must(mp_queue_get(stage->letters, data, 4, MP_NOW));
+    end_queue(stage->queue);
+    must(mp_queue_destroy(stage->letters));
+    must(mp_free(stage));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -290,6 +327,7 @@ main(void)
     tcase_add_checked_fixture(tcase, rely_on_wake_ups, NULL);
     tcase_add_loop_test(tcase, dead_letters_wake_who_waits_for_them, 0,
                         2 * MESSAGE_SIZES);
+    tcase_add_test(tcase, dead_letters_do_not_wait_behind_others);
     tcase = mp_test_case(suite, "sliced", 30);
     tcase_add_checked_fixture(tcase, believe_in_sliced, NULL);
     tcase_add_loop_test(tcase, dead_letters_wake_who_waits_for_them, 0, 2);

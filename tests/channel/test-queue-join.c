@@ -212,7 +212,7 @@ struct stage {
     mp_queue *queue;
     mp_time deadline;
     mp__a32 joined;
-    mp__a32 go;
+    mp__a32 begun, go;
     int results[MOST];
 };
 
@@ -499,6 +499,58 @@ START_TEST(join_means_that_all_is_handled)
 }
 END_TEST
 
+/* Hands one on to itself without end: at each moment there is a message, or a
+ * task, or both. */
+static int
+hand_on(void *arg, int unused)
+{
+    struct stage *stage = arg;
+    char c;
+
+    (void)unused;
+    for (int n = rounds(20000); n > 0; n--) {
+        must(mp_queue_put(stage->queue, "x", 1, MP_NOW));
+        must(mp_queue_task_done(stage->queue));
+        must(mp_queue_get(stage->queue, &c, 1, MP_NOW));
+    }
+    mp__store(&stage->go, 1);
+    wait_until(mp__load(&stage->joined), 20);
+    must(mp_queue_task_done(stage->queue));
+    return 0;
+}
+
+static int
+get_and_hand_on(void *arg, int i)
+{
+    struct stage *stage = arg;
+
+    gives(stage->queue, 4, 1);
+    mp__store(&stage->begun, 1);
+    return hand_on(arg, i);
+}
+
+START_TEST(unfinished_never_misses_one)
+{
+    struct stage *stage = join_stage();
+    struct kin *kin;
+
+    put_number(stage->queue, 4, 1);
+    kin = kin_start((enum kin_how)_i, 1, get_and_hand_on, stage);
+    wait_until(mp__load(&stage->begun), 20);
+    while (!mp__load(&stage->go)) {
+        size_t unfinished = mp_queue_unfinished(stage->queue);
+
+        if (unfinished < 1 || unfinished > 2)
+            ck_abort_msg("%zu unfinished", unfinished);
+        ck_assert_int_eq(mp_queue_join(stage->queue, MP_NOW), -EAGAIN);
+    }
+    mp__store(&stage->joined, 1);
+    kin_end(kin);
+    ck_assert_int_eq(mp_queue_join(stage->queue, MP_NOW), 0);
+    end_stage(stage);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -527,5 +579,6 @@ main(void)
     tcase_add_loop_test(tcase, join_keeps_the_queue, 0, 2);
     tcase = mp_test_case(suite, "all", 60);
     tcase_add_loop_test(tcase, join_means_that_all_is_handled, 0, 4);
+    tcase_add_loop_test(tcase, unfinished_never_misses_one, 0, 2);
     return mp_test_main(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Many messages by one call: put_many and get_many. */
+/* Many messages by one call: put_many and get_many. Many of those at once are in
+ * test-queue-many-stress.c. */
 #include "channel/modes-kit.h"
 #include "os/clock.h"
 
@@ -7,8 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MOST 1000 /* in a batch */
 
 static const uint32_t orders[] = {MP_QUEUE_FIFO, MP_QUEUE_LIFO,
                                   MP_QUEUE_PRIORITY};
@@ -287,6 +286,114 @@ START_TEST(many_and_closed)
 }
 END_TEST
 
+/* ---- Against a model ---- */
+
+#define MODEL_MOST 900
+#define LARGEST    400
+
+struct model {
+    int lifo;
+    uint64_t maxsize, max_bytes;
+    uint32_t next;
+    size_t n, bytes;
+    struct {
+        uint32_t number;
+        size_t size;
+    } entries[MODEL_MOST];
+};
+
+/* How many of `n` find room. */
+static size_t
+room_for(const struct model *model, size_t size, size_t n)
+{
+    if (n > MODEL_MOST - model->n)
+        n = MODEL_MOST - model->n;
+    if (model->maxsize && n > model->maxsize - model->n)
+        n = model->maxsize - model->n;
+    if (model->max_bytes && n > (model->max_bytes - model->bytes) / size)
+        n = (model->max_bytes - model->bytes) / size;
+    return n;
+}
+
+static void
+enter_batch(mp_queue *queue, struct model *model)
+{
+    size_t size = 4 + (size_t)rand() % (LARGEST - 3);
+    size_t n = 1 + (size_t)rand() % 40, room = room_for(model, size, n);
+
+    if (model->maxsize == 0 && model->max_bytes == 0)
+        n = room; /* there is no other limit than the model's */
+    if (n == 0)
+        return;
+    ck_assert_int_eq(put_batch(queue, size, n, model->next, MP_NOW),
+                     room ? (ssize_t)room : -EAGAIN);
+    for (size_t i = 0; i < room; i++) {
+        model->entries[model->n].number = model->next++;
+        model->entries[model->n++].size = size;
+        model->bytes += size;
+    }
+}
+
+static void
+check_out_batch(mp_queue *queue, struct model *model)
+{
+    static unsigned char data[60 * LARGEST];
+    size_t sizes[60], n = 1 + (size_t)rand() % 60;
+    ssize_t r = mp_queue_get_many(queue, data, LARGEST, n, sizes, MP_NOW);
+
+    if (n > model->n)
+        n = model->n;
+    ck_assert_int_eq(r, n ? (ssize_t)n : -EAGAIN);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = model->lifo ? model->n - 1 - i : i;
+
+        ck_assert_uint_eq(sizes[i], model->entries[at].size);
+        ck_assert_int_eq(message_number(data + i * LARGEST, sizes[i]),
+                         model->entries[at].number);
+        model->bytes -= sizes[i];
+    }
+    model->n -= n;
+    if (!model->lifo)
+        memmove(&model->entries[0], &model->entries[n],
+                model->n * sizeof(model->entries[0]));
+}
+
+/* A new queue each time, which grows and is emptied: a batch may meet the end
+ * of the memory that there is at any place. */
+START_TEST(many_are_those_of_the_model)
+{
+    static const struct {
+        uint64_t maxsize, max_bytes;
+    } limits[] = {{0, 0}, {77, 0}, {0, 30000}, {0, 140000}, {50, 11111}};
+    static struct model model;
+    uint64_t before = heap_use();
+
+    srand(31 + (unsigned)_i);
+    for (int round = 0; round < rounds(40); round++) {
+        mp_queue *queue;
+
+        model = (struct model){.lifo = _i % 2,
+                               .maxsize = limits[_i / 2].maxsize,
+                               .max_bytes = limits[_i / 2].max_bytes};
+        queue = queue_with(
+            MP_QUEUE_ATTR(.order = _i % 2 ? MP_QUEUE_LIFO : MP_QUEUE_FIFO,
+                          .maxsize = model.maxsize,
+                          .max_bytes = model.max_bytes));
+        for (int step = 0; step < 100; step++) {
+            if (rand() % 10 < (step % 50 < 35 ? 8 : 3))
+                enter_batch(queue, &model);
+            else
+                check_out_batch(queue, &model);
+            ck_assert_uint_eq(mp_queue_size(queue), model.n);
+        }
+        while (model.n > 0)
+            check_out_batch(queue, &model);
+        must(mp_queue_destroy(queue));
+    }
+    ck_assert_uint_eq(heap_use(), before);
+}
+END_TEST
+
 /* ---- Waiting ---- */
 
 struct stage {
@@ -294,7 +401,6 @@ struct stage {
     size_t size, n;
     mp_time deadline;
     ssize_t result;
-    mp__a32 stop;
 };
 
 static struct stage *
@@ -436,132 +542,6 @@ START_TEST(many_got_sleep_until_closed)
 }
 END_TEST
 
-/* ---- At once ---- */
-
-static const struct {
-    size_t size, n;
-} batches[] = {
-    {8, 10}, {60, 100}, {100, MOST}, {1000, MOST}, {9000, 10}, {8192, 50},
-};
-
-static int
-put_batches(void *arg, int i)
-{
-    struct stage *stage = arg;
-    unsigned char *batch = batch_of(stage->size, stage->n, (uint32_t)i * MOST);
-
-    for (int round = 0; round < rounds(20); round++)
-        if (mp_queue_put_many(stage->queue, batch, stage->size, stage->n,
-                              MP_FOREVER) != (ssize_t)stage->n)
-            return 1;
-    free(batch);
-    return 0;
-}
-
-/* Whoever looks meanwhile sees whole batches. */
-START_TEST(many_put_are_visible_at_once)
-{
-    struct stage *stage = stage_with(NULL, batches[_i].size, batches[_i].n);
-    size_t all = 2 * (size_t)rounds(20) * stage->n, size;
-    struct kin *kin = kin_start(PROCESSES, 2, put_batches, stage);
-
-    do {
-        size = mp_queue_size(stage->queue);
-        if (size % stage->n)
-            ck_abort_msg("%zu messages, of %zu each", size, stage->n);
-    } while (size < all);
-    kin_end(kin);
-    end_stage(stage);
-}
-END_TEST
-
-/* ... and gets them with no other in between. */
-START_TEST(many_put_are_together)
-{
-    struct stage *stage = stage_with(NULL, batches[_i].size, batches[_i].n);
-    unsigned char *data = malloc(stage->size);
-    struct kin *kin = kin_start(PROCESSES, 3, put_batches, stage);
-
-    for (int batch = 0; batch < 3 * rounds(20); batch++) {
-        int64_t first = -1;
-
-        for (size_t i = 0; i < stage->n; i++) {
-            ssize_t r =
-                mp_queue_get(stage->queue, data, stage->size, MP_FOREVER);
-            int64_t number = message_number(data, (size_t)must(r));
-
-            if (i == 0)
-                first = number;
-            ck_assert_int_eq(first % MOST, 0);
-            ck_assert_int_eq(number, first + (int64_t)i);
-        }
-    }
-    kin_end(kin);
-    ck_assert_int_eq(mp_queue_empty(stage->queue), 1);
-    free(data);
-    end_stage(stage);
-}
-END_TEST
-
-/* ---- Killed at any moment ---- */
-
-struct shop {
-    mp_queue *queue;
-    size_t size;
-    mp__a32 batches; /* whose put has returned */
-};
-
-#define LOT 7
-
-static int
-put_for_ever(void *arg, int unused)
-{
-    struct shop *shop = arg;
-
-    (void)unused;
-    for (uint32_t n = 0;; n++) {
-        ck_assert_int_eq(
-            put_batch(shop->queue, shop->size, LOT, n * LOT, MP_FOREVER), LOT);
-        mp__store(&shop->batches, n + 1);
-    }
-}
-
-/* All batches whose put has returned are there; of the last one all or
- * nothing. */
-START_TEST(G01_many_put_by_one_killed_at_any_moment)
-{
-    static const size_t sizes[] = {8, 2000, 9000};
-    struct shop *shop = mp_new(struct shop);
-    uint64_t before = heap_use();
-
-    srand(11);
-    ck_assert_ptr_nonnull(shop);
-    shop->size = sizes[_i];
-    for (int round = 0; round < rounds(50); round++) {
-        unsigned char *data = malloc(shop->size);
-        struct kin *kin;
-        uint32_t n = 0;
-
-        shop->queue = queue_with(NULL);
-        mp__store(&shop->batches, 0);
-        kin = kin_start(PROCESSES, 1, put_for_ever, shop);
-        wait_until(mp__load(&kin->begun[0]), 20);
-        pause_at_random(600);
-        kin_kill(kin, 0);
-        kin_end(kin);
-        while (mp_queue_get(shop->queue, data, shop->size, MP_NOW) > 0)
-            ck_assert_int_eq(message_number(data, shop->size), n++);
-        ck_assert_uint_eq(n % LOT, 0);
-        ck_assert_uint_ge(n / LOT, mp__load(&shop->batches));
-        ck_assert_uint_le(n / LOT, mp__load(&shop->batches) + 1);
-        must(mp_queue_destroy(shop->queue));
-        free(data);
-    }
-    ck_assert_uint_eq(heap_use(), before);
-    must(mp_free(shop));
-}
-END_TEST
-
 int
 main(void)
 {
@@ -581,6 +561,7 @@ main(void)
     tcase_add_test(tcase, many_larger_than_the_limit);
     tcase_add_loop_test(tcase, many_got_at_their_deadline, 0, 3);
     tcase_add_loop_test(tcase, many_and_closed, 0, 3);
+    tcase_add_loop_test(tcase, many_are_those_of_the_model, 0, 10);
     tcase = mp_test_case(suite, "wait", 30);
     tcase_add_checked_fixture(tcase, rely_on_wake_ups, NULL);
     tcase_add_loop_test(tcase, many_put_sleep_until_there_is_room_for_the_rest,
@@ -591,10 +572,5 @@ main(void)
     tcase_add_loop_test(tcase, many_got_sleep_until_there_are_some, 0,
                         2 * MESSAGE_SIZES);
     tcase_add_loop_test(tcase, many_got_sleep_until_closed, 0, 6);
-    tcase = mp_test_case(suite, "at-once", 60);
-    tcase_add_loop_test(tcase, many_put_are_visible_at_once, 0,
-                        LENGTH(batches));
-    tcase_add_loop_test(tcase, many_put_are_together, 0, LENGTH(batches));
-    tcase_add_loop_test(tcase, G01_many_put_by_one_killed_at_any_moment, 0, 3);
     return mp_test_main(suite);
 }

@@ -448,6 +448,25 @@ START_TEST(priority_of_any_pattern_is_quick)
 }
 END_TEST
 
+/* Being done costs the same, however many wait. */
+START_TEST(tasks_of_a_long_queue)
+{
+    uint32_t count = (uint32_t)rounds(50000), number;
+    mp_queue *queue =
+        queue_with(MP_QUEUE_ATTR(.order = orders[_i % 3], .joinable = 1,
+                                 .redeliver = _i / 3));
+
+    for (uint32_t i = 0; i < count; i++)
+        must(mp_queue_put(queue, &i, 4, MP_NOW));
+    for (uint32_t i = 0; i < count; i++) {
+        must(mp_queue_get(queue, &number, 4, MP_NOW));
+        must(mp_queue_task_done(queue));
+    }
+    ck_assert_int_eq(mp_queue_join(queue, MP_NOW), 0);
+    must(mp_queue_destroy(queue));
+}
+END_TEST
+
 START_TEST(ordered_queue_destroyed_takes_its_messages_along)
 {
     uint64_t before = heap_use();
@@ -488,5 +507,7 @@ main(void)
     tcase_add_loop_test(tcase, priority_of_any_pattern_is_quick, 0, 5);
     tcase_add_loop_test(
         tcase, ordered_queue_destroyed_takes_its_messages_along, 0, 3);
+    tcase = mp_test_case(suite, "long", 1); /* it takes milliseconds */
+    tcase_add_loop_test(tcase, tasks_of_a_long_queue, 0, 6);
     return mp_test_main(suite);
 }

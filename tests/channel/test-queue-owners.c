@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose a reservation or a taken message is: of the whole process, and of no
- * other. And what is none. */
+/* Whose a reservation or a taken message is: of the thread that made it, as
+ * long as that lives; but any thread of its process may end it, and no other
+ * process. And what is none. */
 #include "channel/modes-kit.h"
 
 #include <errno.h>
@@ -121,7 +122,7 @@ commit_and_do(void *arg, int unused)
     return 0;
 }
 
-/* What one thread began another may end. */
+/* What one thread began another may end, while that lives. */
 START_TEST(reserved_and_taken_is_of_all_threads)
 {
     struct stage *stage = mp_new(struct stage);
@@ -140,25 +141,45 @@ START_TEST(reserved_and_taken_is_of_all_threads)
 }
 END_TEST
 
-/* It is the process that has them: the end of a thread changes nothing. */
-START_TEST(reserved_and_taken_outlives_its_thread)
+static int
+end_in_vain(void *arg, int unused)
 {
+    struct stage *stage = arg;
+
+    (void)unused;
+    must_fail(mp_queue_commit(stage->queue, stage->data), -EINVAL,
+              "mp_queue_commit");
+    must_fail(mp_queue_cancel(stage->queue, stage->data), -EINVAL,
+              "mp_queue_cancel");
+    must_fail(mp_message_done(stage->queue, &stage->message), -EINVAL,
+              "mp_message_done");
+    return 0;
+}
+
+/* A thread that ends is like a process that dies, also for its own. */
+START_TEST(reserved_and_taken_ends_with_its_thread)
+{
+    uint64_t before = heap_use();
     struct stage *stage = mp_new(struct stage);
     mp_message message;
 
     stage->queue = queue_with(MP_QUEUE_ATTR(.redeliver = _i));
-    put_number(stage->queue, 5000, 1);
-    kin_run(THREADS, 1, reserve_and_take, stage);
-    mp__reap();
-    ck_assert_int_eq(mp_queue_take(stage->queue, &message, MP_NOW), -EAGAIN);
-    ck_assert_int_eq(is_filled(stage->data, 5000, 4), 1);
-    ck_assert_int_eq(message_number(stage->message.data, 5000), 1);
-    commit_and_do(stage, 0);
-    must(mp_queue_take(stage->queue, &message, MP_NOW));
-    ck_assert_int_eq(is_filled(message.data, 5000, 4), 1);
-    must(mp_message_done(stage->queue, &message));
+    for (int round = 0; round < 3; round++) {
+        put_number(stage->queue, 5000, 1);
+        kin_run(THREADS, 1, reserve_and_take, stage);
+        mp__reap();
+        end_in_vain(stage, 0);
+        if (_i) {
+            ck_assert_int_eq(take_number(stage->queue, &message), 1);
+            ck_assert_uint_eq(message.attempt, 2);
+            must(mp_message_done(stage->queue, &message));
+            ck_assert_int_eq(mp_queue_join(stage->queue, MP_NOW), 0);
+        }
+        ck_assert_int_eq(take_number(stage->queue, &message), -1);
+    }
     must(mp_queue_destroy(stage->queue));
     must(mp_free(stage));
+    ck_assert_uint_eq(heap_use(), before);
 }
 END_TEST
 
@@ -202,8 +223,8 @@ START_TEST(message_that_is_none)
     ck_assert_int_eq(take_number(queue, &message), 2);
     for (int i = 0; i < 2; i++) {
         const uint64_t others[] = {0, message.handle[i] + 1,
-                                   message.handle[i] + 128,
-                                   (uintptr_t)&wrong, UINT64_MAX};
+                                   message.handle[i] + 128, (uintptr_t)&wrong,
+                                   UINT64_MAX};
 
         for (size_t n = 0; n < LENGTH(others); n++) {
             wrong = message;
@@ -289,7 +310,7 @@ main(void)
                         LENGTH(sizes));
     tcase_add_test(tcase, reservation_is_of_its_process);
     tcase_add_loop_test(tcase, reserved_and_taken_is_of_all_threads, 0, 2);
-    tcase_add_loop_test(tcase, reserved_and_taken_outlives_its_thread, 0, 2);
+    tcase_add_loop_test(tcase, reserved_and_taken_ends_with_its_thread, 0, 2);
     tcase_add_loop_test(tcase, message_done_only_once, 0, MESSAGE_SIZES);
     tcase_add_test(tcase, message_that_is_none);
     tcase_add_loop_test(tcase, reservation_that_is_none, 0, MESSAGE_SIZES);

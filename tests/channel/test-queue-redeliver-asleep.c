@@ -13,7 +13,7 @@
 
 struct stage {
     mp_queue *queue;
-    mp__a32 through;
+    mp__a32 through, waiting;
     int64_t numbers[MOST]; /* what each got; or the error */
     uint32_t attempts[MOST];
 };
@@ -458,6 +458,40 @@ START_TEST(closed_is_over_when_the_last_is_done)
 }
 END_TEST
 
+static int
+hold_one_and_wait(void *arg, int i)
+{
+    struct stage *stage = arg;
+    char data[4];
+
+    must(mp_queue_get(stage->queue, data, 4, MP_FOREVER));
+    mp__add(&stage->through, 1);
+    wait_until(mp__load(&stage->through) == MOST, 20);
+    mp__add(&stage->waiting, 1);
+    stage->numbers[i] =
+        mp_queue_get(stage->queue, data, sizeof(data), MP_FOREVER);
+    must(mp_queue_task_done(stage->queue));
+    return 0;
+}
+
+/* All who hold a task wait for another one: nothing will come of that. */
+START_TEST(closed_is_over_when_all_who_hold_some_wait)
+{
+    struct stage *stage = stage_new();
+    struct kin *kin;
+
+    put_numbers(stage->queue, 4, 1, MOST);
+    kin = kin_start((enum kin_how)_i, MOST, hold_one_and_wait, stage);
+    wait_until(mp__load(&stage->waiting) == MOST, 20);
+    kin_await_sleep(kin);
+    must(mp_queue_close(stage->queue));
+    kin_end(kin);
+    for (int i = 0; i < MOST; i++)
+        ck_assert_int_eq(stage->numbers[i], -ESHUTDOWN);
+    end_stage(stage);
+}
+END_TEST
+
 START_TEST(closed_and_nobody_there_when_it_comes_back)
 {
     struct stage *stage = stage_new();
@@ -509,6 +543,8 @@ add_sleepers(TCase *tcase)
     tcase_add_loop_test(tcase, closed_gives_back_what_the_dead_had, 0, 4);
     tcase_add_loop_test(tcase, closed_is_over_when_the_last_is_done, 0, 2);
     tcase_add_loop_test(tcase, closed_is_over_when_the_last_is_given_up, 0, 2);
+    tcase_add_loop_test(tcase, closed_is_over_when_all_who_hold_some_wait, 0,
+                        2);
 }
 
 int

@@ -170,6 +170,76 @@ START_TEST(redelivered_is_only_what_was_not_done)
 }
 END_TEST
 
+static int
+get_two_and_do_one(void *arg)
+{
+    mp_queue *queue = arg;
+
+    must(mp_queue_get(queue, (char[4]){0}, 4, MP_NOW));
+    must(mp_queue_get(queue, (char[4]){0}, 4, MP_NOW));
+    must(mp_queue_task_done(queue));
+    return raise(SIGKILL);
+}
+
+/* The task that was got first is done first, whichever is the older one. */
+START_TEST(redelivered_is_what_was_got_last)
+{
+    static const uint32_t orders[] = {MP_QUEUE_FIFO, MP_QUEUE_LIFO,
+                                      MP_QUEUE_PRIORITY};
+    mp_queue *queue =
+        queue_with(MP_QUEUE_ATTR(.redeliver = 1, .order = orders[_i]));
+
+    put_numbers(queue, 4, 1, 2);
+    if (orders[_i] == MP_QUEUE_PRIORITY)
+        put_with_priority(queue, 4, 3, -1);
+    expect_killed(child(get_two_and_do_one, queue), SIGKILL);
+    mp__reap();
+    if (orders[_i] == MP_QUEUE_FIFO)
+        gives_tasks(queue, 4, 2);
+    else
+        gives_tasks(queue, 4, 1); /* 2, or 3, was got first */
+    if (orders[_i] == MP_QUEUE_PRIORITY)
+        gives_tasks(queue, 4, 2);
+    expect_all_done(queue);
+    must(mp_queue_destroy(queue));
+}
+END_TEST
+
+struct pair {
+    mp_queue *queue;
+    pid_t holder; /* of the older message */
+};
+
+/* Gets the newer one first, and then the older one, which comes back. */
+static int
+get_what_comes_back(void *arg)
+{
+    struct pair *pair = arg;
+    char data[4];
+
+    gives(pair->queue, 4, 2);
+    ck_assert_int_eq(kill(pair->holder, SIGKILL), 0);
+    wait_until(mp_queue_get(pair->queue, data, 4, MP_NOW) == 4, 20);
+    ck_assert_int_eq(message_number(data, 4), 1);
+    must(mp_queue_task_done(pair->queue)); /* 2 */
+    return raise(SIGKILL);
+}
+
+START_TEST(redelivered_is_done_in_the_order_of_gets)
+{
+    struct pair pair = {.queue = redelivering()};
+
+    put_numbers(pair.queue, 4, 1, 2);
+    pair.holder = holder_of(pair.queue, HOLD_GOT, 1);
+    expect_killed(child(get_what_comes_back, &pair), SIGKILL);
+    expect_killed(pair.holder, SIGKILL);
+    mp__reap();
+    gives_tasks(pair.queue, 4, 1);
+    expect_all_done(pair.queue);
+    must(mp_queue_destroy(pair.queue));
+}
+END_TEST
+
 /* The child of a consumer has none of its tasks. */
 START_TEST(redelivered_is_nothing_when_a_child_dies)
 {
@@ -382,6 +452,8 @@ main(void)
     tcase_add_test(tcase, redelivered_of_two_killed_at_once);
     tcase_add_test(tcase, redelivered_is_only_what_the_dead_had);
     tcase_add_test(tcase, redelivered_is_only_what_was_not_done);
+    tcase_add_loop_test(tcase, redelivered_is_what_was_got_last, 0, 3);
+    tcase_add_test(tcase, redelivered_is_done_in_the_order_of_gets);
     tcase_add_test(tcase, redelivered_is_nothing_when_a_child_dies);
     tcase_add_test(tcase, redelivered_when_a_consumer_leaves);
     tcase_add_loop_test(tcase, redelivered_of_consumers_of_each_method, 0, 3);

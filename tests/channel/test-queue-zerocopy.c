@@ -381,6 +381,34 @@ START_TEST(reserve_sleeps_until_there_is_room)
 }
 END_TEST
 
+/* The limits are not its business, nor those who wait for them. */
+START_TEST(commit_does_not_wait_behind_others)
+{
+    struct stage *stage = mp_new(struct stage);
+    struct kin *kin;
+    void *data[3];
+
+    stage->queue = queue_with(MP_QUEUE_ATTR(.maxsize = 1));
+    for (uint32_t i = 0; i < 3; i++) {
+        must(mp_queue_reserve(stage->queue, 4, &data[i], MP_NOW));
+        message_fill(data[i], 4, i + 2);
+    }
+    put_number(stage->queue, 4, 1);
+    kin = kin_start((enum kin_how)_i, 3, reserve_and_commit, stage);
+    kin_await_sleep(kin);
+    for (uint32_t i = 0; i < 3; i++)
+        must(mp_queue_commit(stage->queue, data[i]));
+    ck_assert_uint_eq(mp_queue_size(stage->queue), 4);
+    gives(stage->queue, 4, 1, 2, 3, 4);
+    for (int i = 0; i < 3; i++)
+        take_and_do(stage, 0);
+    kin_end(kin);
+    ck_assert_uint_eq(mp__load(&stage->told), 33);
+    must(mp_queue_destroy(stage->queue));
+    must(mp_free(stage));
+}
+END_TEST
+
 START_TEST(take_sleeps_until_there_is_a_message)
 {
     struct stage *stage = mp_new(struct stage);
@@ -462,6 +490,7 @@ main(void)
     tcase = mp_test_case(suite, "limits", 20);
     tcase_add_loop_test(tcase, reservations_wait_for_room, 0, 2);
     tcase_add_loop_test(tcase, reserve_sleeps_until_there_is_room, 0, 2);
+    tcase_add_loop_test(tcase, commit_does_not_wait_behind_others, 0, 2);
     tcase_add_loop_test(tcase, take_sleeps_until_there_is_a_message, 0, 4);
     tcase_add_loop_test(tcase, commit_after_closing, 0, MESSAGE_SIZES);
     tcase_add_test(tcase, take_after_closing);
