@@ -13,7 +13,8 @@
 #ifndef IMPATIENT
 #define IMPATIENT 0 /* so many of them have a deadline */
 #endif
-#define WORDS 1
+#define MUTEXES 1
+#define WORDS 2
 #define M 1
 
 #include "robust.pml"

@@ -28,11 +28,12 @@
 #endif
 #define N (PRODUCERS + CONSUMERS + CLOSERS)
 
-#define WORDS 4
+#define MUTEXES 2
+#define WORDS 6
 #define TAIL 1
 #define HEAD 2
-#define NOT_FULL 3  /* 1: a producer sleeps, as leader */
-#define NOT_EMPTY 4 /* 1: a consumer does */
+#define NOT_FULL 5  /* 1: a producer sleeps, as leader */
+#define NOT_EMPTY 6 /* 1: a consumer does */
 
 #include "robust.pml"
 #include "robust-mutex.pml"
@@ -161,6 +162,12 @@ next:       if
     } unless { killed() }
 }
 
+/* A producer that sleeps holding its mutex has to leave: also if a consumer
+ * has lowered its flag, and died before it woke it. */
+inline begin_to_finish_close() {
+    rouse(NOT_FULL)
+}
+
 /* What is under the producers' mutex when a queue is closed. */
 inline finish_close() {
     wake_leader(NOT_EMPTY);
@@ -215,7 +222,7 @@ scrubbed:   release_word(m);
             if
             :: over[me] -> break
             :: m == HEAD && stage == CLOSING && !over[me] ->
-                wake_leader(NOT_FULL);
+                begin_to_finish_close();
                 m = TAIL /* to finish the close */
             :: else -> m = HEAD
             fi;
@@ -233,7 +240,7 @@ proctype closer(byte me) {
     bool impatient = false;
     {
         atomic { closing == 0 -> closing = CLOSING };
-        wake_leader(NOT_FULL);
+        begin_to_finish_close();
         lock(TAIL);
 got:    acquired(TAIL);
         if

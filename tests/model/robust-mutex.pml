@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* src/region/mutex.{h,c}, step by step, for mutex.pml and queue.pml.
  *
- * Mutex m is word m; `seen` and `impatient` are locals of the process. Scrubs
- * happen at any release that finds the flag up, not only at every 16th. */
+ * Mutex m is word m, its `waking` word m + MUTEXES; `seen` and `impatient` are
+ * locals of the process. Scrubs happen at any release that finds the flag up,
+ * not only at every 16th. */
 
-bool waiters[WORDS + 1]; /* the flag: somebody may sleep */
+#define WAKING(m) (m + MUTEXES)
+
+bool waiters[MUTEXES + 1]; /* the flag: somebody may sleep */
 
 /* Takes the word if nobody owns it: then goes to the label got. */
 inline try_word(m) {
@@ -17,6 +20,50 @@ inline try_word(m) {
         fi
     :: else
     fi
+}
+
+/* On both words. The kernel queues on one after the other, comparing each. */
+inline sleep(m) {
+#ifdef WAKING_UNWATCHED
+    asleep[me] = WAKING(m);
+#else
+    if
+    :: atomic { word[WAKING(m)] == 0 -> asleep[me] = WAKING(m) }
+    :: word[WAKING(m)] != 0 -> goto awake
+    fi;
+#endif
+#ifndef WORD_UNWATCHED
+    if
+    :: atomic { word[m] == seen -> also[me] = m }
+    :: word[m] != seen -> goto awake
+    fi;
+    if
+    :: asleep[me] == 0 || also[me] == 0
+    :: impatient
+    fi;
+#else
+    if
+    :: asleep[me] == 0
+    :: impatient
+    fi;
+#endif
+awake:
+    skip; /* no label may stand before a d_step */
+    d_step { asleep[me] = 0; also[me] = 0 }
+}
+
+/* Before a look: whoever releases the word from here on wakes one. */
+inline begin_look(m) {
+#ifdef WORD_ARMED_FIRST
+    pending[me] = m;
+#endif
+#ifndef WAKING_STAYS
+    if
+    :: word[WAKING(m)] != 0 -> word[WAKING(m)] = 0
+    :: word[WAKING(m)] == 0
+    fi;
+#endif
+    pending[me] = m
 }
 
 /* Goes to got, or to gave_up if the time is over, as it may be any time for who
@@ -44,14 +91,11 @@ inline lock(m) {
         seen = word[m];
         if
         :: HAS_OWNER(seen) ->
-            if
-            :: atomic { word[m] == seen -> asleep[me] = m };
-                if
-                :: asleep[me] == 0
-                :: atomic { impatient && asleep[me] != 0 -> asleep[me] = 0 }
-                fi
-            :: word[m] != seen
-            fi
+#ifndef SLEEPER_UNARMED
+            pending[me] = WAKING(m);
+#endif
+            sleep(m);
+            begin_look(m)
         :: else
         fi;
         try_word(m)
@@ -101,13 +145,29 @@ inline scrub(m) {
 #endif
 }
 
+/* Wakes one, unless one is on its way. */
+inline rouse_one(m) {
+    if
+    :: word[WAKING(m)] == 0 ->
+#ifndef WAKER_UNARMED
+        pending[me] = WAKING(m);
+#endif
+        if
+        :: atomic { word[WAKING(m)] == 0 -> word[WAKING(m)] = AWAKE };
+            wake_one(WAKING(m))
+        :: word[WAKING(m)] != 0
+        fi
+    :: word[WAKING(m)] != 0
+    fi
+}
+
 inline release_word(m) {
     word[m] = 0;
 #ifdef NO_PENDING
     pending[me] = 0;
 #endif
     if
-    :: waiters[m] -> wake_one(m)
+    :: waiters[m] -> rouse_one(m)
     :: !waiters[m]
     fi;
     pending[me] = 0

@@ -5,19 +5,24 @@
  *
  * A model defines N, WORDS and CRASHES and writes each process as
  * { ... } unless { killed() }. Words are numbered from 1. A word is 0 (free),
- * the number of its owner, or DIED. */
+ * the number of its owner, DIED, or AWAKE, which is no owner either.
+ *
+ * Who sleeps on two words at once is in two queues; woken through one, it
+ * stays in the other until it runs. */
 
 #define MAX 6 /* processes are numbered 1..MAX-1 */
 #define DIED 8
+#define AWAKE 9
 
 byte word[WORDS + 1];
 byte pending[MAX]; /* the word in the thread's pending slot; 0: none */
 byte asleep[MAX];  /* the word it sleeps on; 0: awake */
+byte also[MAX];    /* a second one; 0: none, or awake */
 byte waiting[MAX]; /* the participant's slot: what it may sleep on */
 bool dead[MAX], over[MAX];
 byte crashes;
 
-#define HAS_OWNER(w) (w != 0 && w != DIED)
+#define HAS_OWNER(w) (w != 0 && w < DIED)
 
 /* FUTEX_WAKE of one: any of the sleepers. */
 inline wake_one(w) {
@@ -28,6 +33,11 @@ inline wake_one(w) {
         :: asleep[3] == w -> asleep[3] = 0
         :: asleep[4] == w -> asleep[4] = 0
         :: asleep[5] == w -> asleep[5] = 0
+        :: also[1] == w -> also[1] = 0
+        :: also[2] == w -> also[2] = 0
+        :: also[3] == w -> also[3] = 0
+        :: also[4] == w -> also[4] = 0
+        :: also[5] == w -> also[5] = 0
         :: else
         fi
     }
@@ -58,6 +68,7 @@ inline bury(p) {
     dead[p] = true;
     crashes++;
     asleep[p] = 0;
+    also[p] = 0;
     slot = pending[p];
     pending[p] = 0;
     if
