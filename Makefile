@@ -8,6 +8,7 @@ DESTDIR ?=
 DIR      = /usr/include
 BENCH    =
 SECONDS  = 60
+MESSAGES = 10000000
 
 tools := tools
 deps  := $(tools)/install-deps
@@ -19,8 +20,8 @@ configured = @test -f $(1)/build.ninja || meson setup $(1) $(2) >&2
 # Of the tests: those that are programs of ours, and no checks of the tree.
 programs := --no-rebuild --no-suite house --no-suite headers --no-suite install
 
-.PHONY: build help run test check-fast bench sweep soak fuzz model asan tsan \
-	valgrind install uninstall fmt clean
+.PHONY: build help run test check-fast bench sweep soak soak-queue fuzz model \
+	asan tsan valgrind install uninstall fmt clean
 
 build: ## build the library, the examples and the tests (the default)
 	@$(deps) build
@@ -60,12 +61,19 @@ sweep: ## kill a process at every instruction of each operation; mutations too
 	@$(BUILD)/tests/sweep/sweep
 	@$(tools)/mutations
 
-soak: ## kill processes at random for SECONDS=60, twice
+soak: ## kill processes at random for SECONDS=60, three times
 	@$(deps) build
 	$(call configured,$(BUILD))
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak $(SECONDS)
 	@$(BUILD)/tests/stress/soak sync $(SECONDS)
+	@$(BUILD)/tests/stress/soak queue $(SECONDS)
+
+soak-queue: ## MESSAGES=10000000 through a queue whose users are killed
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD) tests/stress/millions
+	@$(BUILD)/tests/stress/millions $(MESSAGES)
 
 fuzz: ## feed broken bytes to whatever parses bytes
 	@echo 'Nothing to fuzz: no part of mproc reads bytes that come from' \

@@ -305,6 +305,9 @@ static const struct {
     [STRESS_STORER] = {"storers", stress_put_in_store},
     [STRESS_FETCHER] = {"fetchers", stress_get_from_store},
     [STRESS_PARTY] = {"parties", stress_meet},
+    [STRESS_QUEUE_PRODUCER] = {"producers", stress_queue_produce},
+    [STRESS_QUEUE_CONSUMER] = {"consumers", stress_queue_consume},
+    [STRESS_QUEUE_JOINER] = {"joiners", stress_queue_join},
 };
 
 const char *
@@ -324,6 +327,8 @@ has_more_to_do(const struct stress_player *player)
 {
     mp_queue *queue = stress->queue[player->which % STRESS_QUEUES];
 
+    if (player->role == STRESS_QUEUE_CONSUMER)
+        return stress_queue_goes_on(player);
     return stress_goes_on() ||
            (player->role == STRESS_CONSUMER && !mp_queue_empty(queue));
 }

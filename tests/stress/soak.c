@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* soak [sync] [SECONDS [SEED]]
+/* soak [sync | queue] [SECONDS [SEED]]
  *
  * Players in processes of their own, one of which is SIGKILLed at random every
  * millisecond or so and succeeded by another. Every half second nobody is
@@ -7,8 +7,9 @@
  * are found who were left asleep while the others go on. At the end all must
  * leave by themselves. Exits with 1 if anything was violated.
  *
- * There are two casts: those who use memory, queues and pools; and, by `sync`,
- * those who use the synchronisation objects. */
+ * There are three casts: those who use memory, queues and pools; by `sync`,
+ * those who use the synchronisation objects; and by `queue`, those who use
+ * queues of all modes side by side. */
 #define _GNU_SOURCE
 #include "stress.h"
 
@@ -42,7 +43,14 @@ static const uint32_t sync_cast[STRESS_ROLES] = {
     [STRESS_AWAITER] = 3,   [STRESS_STORER] = 3,        [STRESS_FETCHER] = 3,
     [STRESS_PARTY] = 3,
 };
+/* Two consumers for each queue. */
+static const uint32_t queue_cast[STRESS_ROLES] = {
+    [STRESS_QUEUE_PRODUCER] = 6,
+    [STRESS_QUEUE_CONSUMER] = 14,
+    [STRESS_QUEUE_JOINER] = 2,
+};
 static const uint32_t *cast = usual_cast;
+static const char *told = "";
 
 static pid_t pids[STRESS_PLAYERS];
 static uint64_t killed[STRESS_ROLES], workers_killed;
@@ -178,6 +186,19 @@ print_kills(void)
            all, quiet_times, stress->players, (double)longest / 1e6);
 }
 
+static int
+choose_cast(const char *name)
+{
+    if (strcmp(name, "sync") == 0) {
+        cast = sync_cast;
+        told = " of synchronisation";
+    } else if (strcmp(name, "queue") == 0) {
+        cast = queue_cast;
+        told = " of queues";
+    }
+    return cast != usual_cast;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -185,8 +206,7 @@ main(int argc, char **argv)
     double seconds = 60;
     uint32_t i;
 
-    if (argc > 1 && strcmp(argv[1], "sync") == 0) {
-        cast = sync_cast;
+    if (argc > 1 && choose_cast(argv[1])) {
         argv++;
         argc--;
     }
@@ -194,8 +214,7 @@ main(int argc, char **argv)
         seconds = atof(argv[1]);
     if (argc > 2)
         seed = (unsigned)strtoul(argv[2], NULL, 10);
-    printf("soak%s of %.0f seconds, seed %u\n",
-           cast == sync_cast ? " of synchronisation" : "", seconds, seed);
+    printf("soak%s of %.0f seconds, seed %u\n", told, seconds, seed);
     fflush(stdout);
     srandom(seed);
     if (stress_init(cast, seed) < 0) {

@@ -103,6 +103,8 @@ stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed)
         return -1;
     if (cast[STRESS_LOCK_USER] && stress_sync_create() < 0)
         return -1;
+    if (cast[STRESS_QUEUE_PRODUCER] && stress_queues_create() < 0)
+        return -1;
     return cast_players(cast, seed);
 }
 
@@ -117,6 +119,8 @@ stress_stop(void)
     mp__bell_ring(&stress->bell->bell, INT32_MAX);
     if (stress->sync.lock)
         stress_sync_stop();
+    if (stress->mode_queue[0])
+        stress_queues_stop();
 }
 
 static int
@@ -220,8 +224,12 @@ report_memory(uint64_t may_lose)
 int
 stress_report(const uint64_t killed[STRESS_ROLES], uint64_t workers_killed)
 {
-    int v = report_messages(killed[STRESS_CONSUMER]) + report_counts();
+    int v = report_counts();
 
+    if (stress->mode_queue[0])
+        v += stress_queues_report(killed[STRESS_QUEUE_CONSUMER]);
+    else
+        v += report_messages(killed[STRESS_CONSUMER]);
     if (stress->sync.lock)
         v += stress_sync_report(killed);
     if (stress->pool) {

@@ -15,6 +15,7 @@
 #define STRESS_PLAYERS 32
 #define STRESS_IDS     (64u << 20) /* messages that one run can count */
 #define STRESS_QUEUES  2
+#define STRESS_MODES   8
 #define STRESS_SLOTS   64 /* blocks of one allocator */
 
 /* What is known of a message. */
@@ -31,7 +32,7 @@ enum stress_role {
     STRESS_WAITER,
     STRESS_SUBMITTER, /* of tasks, to a pool */
 
-    STRESS_LOCK_USER, /* the rest: sync.c */
+    STRESS_LOCK_USER, /* down to the parties: sync.c */
     STRESS_RLOCK_USER,
     STRESS_GIVER, /* of permits */
     STRESS_TAKER,
@@ -41,6 +42,10 @@ enum stress_role {
     STRESS_STORER, /* into a store guarded by a condition */
     STRESS_FETCHER,
     STRESS_PARTY, /* of a barrier: three */
+
+    STRESS_QUEUE_PRODUCER, /* of queues of all modes: queue.c */
+    STRESS_QUEUE_CONSUMER, /* of one of them: by its number */
+    STRESS_QUEUE_JOINER,
     STRESS_ROLES,
 };
 
@@ -103,6 +108,8 @@ struct stress {
     mp__a64 unexpected; /* errors of the library */
     char text[160];     /* the first of them */
     mp_queue *queue[STRESS_QUEUES];
+    mp_queue *mode_queue[STRESS_MODES]; /* if there are users of them */
+    mp__a64 letters, joined, told;
     mp_pool *pool; /* if there are submitters */
     struct stress_ledger *ledger[STRESS_PLAYERS];
     struct stress_pair *pair;
@@ -163,5 +170,18 @@ void stress_await(struct stress_player *player);
 void stress_put_in_store(struct stress_player *player);
 void stress_get_from_store(struct stress_player *player);
 void stress_meet(struct stress_player *player);
+
+/* ---- queue.c */
+
+int stress_queues_create(void);
+void stress_queues_stop(void);
+/* Ends them, when all players are gone; the number of violations. */
+int stress_queues_report(uint64_t consumers_killed);
+/* Whether a consumer has more to do. */
+int stress_queue_goes_on(const struct stress_player *player);
+
+void stress_queue_produce(struct stress_player *player);
+void stress_queue_consume(struct stress_player *player);
+void stress_queue_join(struct stress_player *player);
 
 const char *stress_role_name(enum stress_role role);

@@ -10,11 +10,13 @@
 #define _GNU_SOURCE
 #include "engine.h"
 #include "audit.h"
+#include "pair.h"
 #include "path.h"
 #include "symbols.h"
 #include "trace.h"
 
 #include "os/clock.h"
+#include "region/layout.h"
 #include "region/participant.h"
 
 #include <sched.h>
@@ -30,6 +32,7 @@
 #define DRIFT_MAX     20000 /* steps that a missed jump is repeated with */
 #define FAST_LAST     200   /* points at the end of the path that fast takes */
 #define FAST_SAMPLE   60    /* points that it takes of the rest */
+#define PAIRS         1000  /* of points, if two are killed */
 
 struct sweep_round sweep;
 double sweep_fast_seconds = 1.0;
@@ -40,6 +43,7 @@ static struct path path;
 static struct trace trace;
 static uint32_t position; /* instructions done by the victim */
 static int beside_done, warming_up, recording, jumping;
+static uint32_t pair;        /* which one, if two are killed */
 static uint64_t lost_before; /* blocks that are live without a round */
 
 int
@@ -60,6 +64,10 @@ sweep_check(int ok, const char *format, ...)
            sweep.asleep ? "asleep, " : "", position, path.length, name, text);
     if (sweep.scenario->before)
         printf("       the earlier victim was killed at %u\n", sweep.earlier);
+    if (sweep.scenario->other) {
+        pair_tell(text, sizeof(text));
+        printf("       pair %u: %s\n", pair, text);
+    }
     mp__add(&result->failures, 1);
     if (options.first) {
         fflush(stdout);
@@ -96,24 +104,6 @@ wake_victim(void)
     return event;
 }
 
-/* Executes an instruction, all rounds of it if it is a string instruction:
- * these may be hundreds of thousands, so a breakpoint is put behind it. */
-static enum trace_event
-step_on(struct trace *t)
-{
-    uintptr_t pc = trace_pc(t);
-    enum trace_event event = trace_step(t);
-    const unsigned char *code = (const unsigned char *)pc;
-
-    if (event != TRACE_HALTED || trace_pc(t) != pc)
-        return event;
-    if (t->breakpoints && (*code == 0xf3 || *code == 0xf2))
-        return trace_jump(t, pc + ((code[1] & 0xf0) == 0x40 ? 3 : 2), 1);
-    while (event == TRACE_HALTED && trace_pc(t) == pc)
-        event = trace_step(t);
-    return event;
-}
-
 /* Where the victim is to halt on the way: when `beside` is due, and around a
  * sleep, so that it stands still while it is being woken. */
 static uint32_t
@@ -142,7 +132,7 @@ approach(uint32_t goal)
         event = trace_jump(&trace, path.step[to].pc, count);
     } else {
         to = position + 1;
-        event = step_on(&trace);
+        event = trace_step_whole(&trace);
     }
     if (event == TRACE_ASLEEP)
         event = sweep.scenario->adopt ? TRACE_AT_END : wake_victim();
@@ -205,17 +195,29 @@ check_heap(void)
     lost_before = live;
 }
 
+/* The library asks the system now and then how much memory there is, for
+ * which it reads files: a hundred thousand steps that change nothing. */
+static void
+ask_for_no_memory(void)
+{
+    mp__store(&mp__region()->budget, (uint64_t)1 << 30);
+    mp__store(&mp__region()->budget_until, MP_FOREVER);
+}
+
 static void
 set_up(void)
 {
     alarm(HARNESS_BOUND);
+    ask_for_no_memory();
     mp__store(&result->point, sweep.point);
     position = 0;
     beside_done = 0;
     sweep.sleeps = 0;
-    sweep.completed = sweep.killed = 0;
+    sweep.completed = sweep.other_completed = sweep.killed = 0;
     if (sweep.scenario->setup)
         sweep.scenario->setup();
+    if (sweep.scenario->other)
+        pair_begin();
 }
 
 static void
@@ -240,7 +242,7 @@ kill_earlier_victim(uint32_t steps)
     uint32_t n = 0;
 
     while (event == TRACE_HALTED && n < steps) {
-        event = step_on(&earlier);
+        event = trace_step_whole(&earlier);
         n++;
     }
     sweep_check(event == TRACE_HALTED || event == TRACE_AT_END,
@@ -336,6 +338,8 @@ run_point(uint32_t point, int asleep, int with_jumps)
     check_event(event);
     if (sweep.scenario->look)
         sweep.scenario->look();
+    if (sweep.scenario->other)
+        pair_end(&trace);
     trace_kill(&trace);
     sweep.killed = 1;
     tear_down();
@@ -427,6 +431,31 @@ run_sample(uint32_t stride)
         run_point_if_worth((uint32_t)(i * golden % rest) * stride);
 }
 
+static void
+run_pair(uint32_t n)
+{
+    int asleep;
+    uint32_t point = pair_choose(n, &path, &asleep);
+
+    pair = n;
+    mp__add(&result->points, 1);
+    run_point(point, asleep, 1);
+    if (isatty(2) && n % 16 == 0)
+        fprintf(stderr, "\r%s  pair %u \r", sweep.scenario->name, n);
+}
+
+static void
+run_pairs(uint32_t stride)
+{
+    uint32_t n = sweep.scenario->pairs ? sweep.scenario->pairs : PAIRS, i;
+    mp_time deadline =
+        options.fast ? mp_timeout(sweep_fast_seconds / 2) : MP_FOREVER;
+
+    for (i = options.from; i < n && !given_up() && mp__now() < deadline;
+         i += stride)
+        run_pair(i);
+}
+
 /* One processor for all makes rounds alike, and leaves the others alone. */
 static void
 pin(void)
@@ -477,7 +506,11 @@ engine_run(const struct sweep_scenario *scenario,
     sweep_check(!audit_heap(&lost_before), "the heap is broken at first");
     if (!record())
         return;
-    if (options.only >= 0)
+    if (scenario->other && options.only >= 0)
+        run_pair((uint32_t)options.only);
+    else if (scenario->other)
+        run_pairs(stride ? stride : 1);
+    else if (options.only >= 0)
         run_points_at((uint32_t)options.only);
     else if (options.fast)
         run_sample(stride ? stride : 1);

@@ -3,6 +3,8 @@
 #include "queue_stage.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 /* ---- The queue is closed. */
 
@@ -44,14 +46,42 @@ make_consumers_to_end(void)
 }
 
 static void
-make_producers_to_end(void)
+make_producers_asleep(void)
 {
-    sleep_in_slices();
     stage_make_full();
     stage.one = sweep_actor(actor_puts_end);
     sweep_await_sleep(stage.one);
     stage.two = sweep_actor(actor_puts_end);
     sweep_await_sleep(stage.two);
+}
+
+static void
+make_producers_to_end(void)
+{
+    sleep_in_slices();
+    make_producers_asleep();
+}
+
+/* The last consumer died when it had lowered the flag of the producer that
+ * sleeps, and had not woken it yet. Nobody finds out anything by himself. */
+static void
+die_before_waking(struct sweep_actor *actor)
+{
+    (void)actor;
+    mp__mutex_lock(&stage.queue->consumers.mutex);
+    mp__store(&stage.queue->producer_sleeps, 0);
+    raise(SIGKILL);
+}
+
+static void
+make_producers_left_asleep(void)
+{
+    struct sweep_actor *dead;
+
+    make_producers_asleep();
+    dead = sweep_actor(die_before_waking);
+    waitpid(dead->pid, NULL, 0);
+    dead->pid = 0;
 }
 
 static void
@@ -72,6 +102,13 @@ check_closed(void)
     while (stage_puts() != stage_gets())
         stage_get_first();
     sweep_check(stage_get(MP_NOW) == -ESHUTDOWN, "a closed queue gives");
+}
+
+static void
+check_closed_by_another(void)
+{
+    mp_queue_close(stage.queue);
+    check_closed();
 }
 
 /* ---- The queue itself comes and goes. A queue whose creation is killed may
@@ -131,6 +168,9 @@ const struct sweep_scenario sweep_queue[] = {
      victim_closes, .check = check_closed, .teardown = stage_destroy},
     {"queue.close-producers-asleep", make_producers_to_end, stage_enter,
      victim_closes, .check = check_closed, .teardown = stage_destroy},
+    {"queue.close-producers-left-asleep", make_producers_left_asleep,
+     stage_enter, victim_closes, .check = check_closed_by_another,
+     .teardown = stage_destroy},
     {"queue.create", NULL, stage_enter, victim_creates, .check = check_created,
      .may_lose = 2},
     {"queue.destroy", make_to_destroy, stage_enter, victim_destroys,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue's producers: killed while they put, wait for room, or grow the
- * queue. A consumer that is asleep gets what was committed without anybody's
- * help. */
+/* The queue's producers: killed while they put, wait for room, grow the queue
+ * or let it shrink. A consumer that is asleep gets what was committed without
+ * anybody's help. */
 #include "queue_stage.h"
 
 /* ---- A producer is killed. */
@@ -161,6 +161,58 @@ check_grown(void)
     stage_check_rest(VICTIM, m);
 }
 
+/* ---- The queue has been larger: the victim's put goes on to a segment of half
+ * the size. One message lies in the old one. */
+
+static unsigned rounds_to_shrink;
+
+static void
+put_and_get(void)
+{
+    stage_put_bound(FIRST);
+    stage_get_first();
+}
+
+static void
+make_to_shrink(void)
+{
+    struct mp__segment *large;
+
+    stage_make_grow();
+    stage_put_bound(FIRST + stage_count_grow());
+    while (stage_gets() < stage_puts())
+        stage_get(MP_NOW);
+    stage_put_bound(FIRST);
+    if (rounds_to_shrink == 0) {
+        large = stage.queue->producers.segment;
+        while (stage.queue->producers.segment == large) {
+            put_and_get();
+            rounds_to_shrink++;
+        }
+        stage_destroy();
+        make_to_shrink();
+    } else {
+        for (unsigned i = 1; i < rounds_to_shrink; i++)
+            put_and_get();
+    }
+}
+
+static void
+check_shrunk(void)
+{
+    unsigned others = stage_count_grow() + 1 + rounds_to_shrink;
+    unsigned n = victims_puts(others);
+    struct sweep_actor *first = stage_consumer(1);
+
+    if (!sweep_await_end(first))
+        return;
+    stage_check_got(first, 0, FIRST);
+    stage_check_rest(VICTIM, n);
+    sweep_check(n == 0 || stage.queue->producers.segment->granules ==
+                              MP__SEGMENT_LEAST,
+                "it has not shrunk");
+}
+
 /* ---- The queue is full: the victim is the first of two that wait. */
 
 static int
@@ -229,6 +281,8 @@ const struct sweep_scenario sweep_queue_put[] = {
      .between = count_earlier},
     {"queue.put-grows", stage_make_grow, prepare_messages, victim_puts_one,
      .check = check_grown, .teardown = stage_destroy},
+    {"queue.put-shrinks", make_to_shrink, prepare_messages, victim_puts_one,
+     .check = check_shrunk, .teardown = stage_destroy},
     {"queue.put-full-first", stage_make_full, prepare_messages,
      victim_puts_one, victim_produces, come_to_put, stage_get_first,
      .check = check_leading_producer, .teardown = stage_destroy},

@@ -30,21 +30,28 @@ stage_put(unsigned id, mp_time deadline)
 }
 
 int
+stage_read(const unsigned char *message, size_t size)
+{
+    unsigned id;
+    size_t i;
+
+    if (size != stage.size)
+        return 0;
+    memcpy(&id, message, sizeof(id));
+    for (i = sizeof(id); i < size; i++) {
+        if (message[i] != (unsigned char)(id + i * 7))
+            return 0;
+    }
+    return (int)id;
+}
+
+int
 stage_get(mp_time deadline)
 {
     unsigned char message[SIZE_MOST];
     ssize_t r = mp_queue_get(stage.queue, message, sizeof(message), deadline);
-    unsigned id;
-    size_t i;
 
-    if (r < 0)
-        return (int)r;
-    memcpy(&id, message, sizeof(id));
-    for (i = sizeof(id); i < stage.size; i++) {
-        if (message[i] != (unsigned char)(id + i * 7))
-            return 0;
-    }
-    return r == (ssize_t)stage.size ? (int)id : 0;
+    return r < 0 ? (int)r : stage_read(message, (size_t)r);
 }
 
 unsigned

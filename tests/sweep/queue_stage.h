@@ -34,6 +34,7 @@ void stage_write(unsigned char *message, unsigned id);
 int stage_put(unsigned id, mp_time deadline);
 
 /* The id of the message; 0 if it is not what was put; or an error. */
+int stage_read(const unsigned char *message, size_t size);
 int stage_get(mp_time deadline);
 
 /* What has been committed. */

@@ -24,6 +24,10 @@
  * killed at a point that changes from round to round: so those who repair are
  * killed, and those who repair after them.
  *
+ * In a scenario with `other` set two are killed: when the victim stands at its
+ * point, another process does that, up to a point of its own; then they are
+ * killed in this order or that (pair.c).
+ *
  * In a scenario with `adopt` set the victim is a process that the library has
  * made, and that offers itself (trace.h); its end is its next sleep.
  *
@@ -54,6 +58,9 @@ struct sweep_scenario {
     unsigned stride;       /* for long operations: between kill points; 0: 1 */
     unsigned sleeps;       /* how often the victim sleeps, beside the first
                               time: `wake` is called for each */
+    void (*other_prepare)(void);
+    void (*other)(void);
+    unsigned pairs; /* of points that are run; 0: some */
 };
 
 /* Where scenarios come from: each file has one such list, which ends with a
@@ -62,7 +69,10 @@ extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_participant[], sweep_bell[], sweep_queue_put[], sweep_queue_get[],
     sweep_queue[], sweep_process[], sweep_pool[], sweep_lock[],
     sweep_semaphore[], sweep_event[], sweep_condition[], sweep_barrier[],
-    sweep_life[], sweep_value[];
+    sweep_life[], sweep_value[], sweep_memory[], sweep_queue_poll[],
+    sweep_queue_pair[], sweep_heap_pair[], sweep_queue_many[],
+    sweep_shelf_get[], sweep_shelf_wait[], sweep_shelf_order[],
+    sweep_shelf_reserve[], sweep_shelf_pair[];
 
 /* Someone beside the victim. */
 struct sweep_actor {
@@ -80,8 +90,9 @@ struct sweep_round {
     unsigned point; /* instructions before the kill */
     int asleep;     /* killed in its sleep */
     int completed;  /* the victim had done it all */
-    int recording;  /* nobody is killed before that yet */
-    pid_t victim;   /* its pid, also when it is dead */
+    int other_completed;
+    int recording; /* nobody is killed before that yet */
+    pid_t victim;  /* its pid, also when it is dead */
     int killed;
     unsigned earlier; /* where the earlier victim was killed */
     unsigned sleeps;  /* how often `wake` was called before */

@@ -216,6 +216,24 @@ trace_jump(struct trace *t, uintptr_t address, unsigned count)
     return trace_wait(t);
 }
 
+/* The rounds of a string instruction may be hundreds of thousands, so a
+ * breakpoint is put behind it. */
+enum trace_event
+trace_step_whole(struct trace *t)
+{
+    uintptr_t pc = trace_pc(t);
+    enum trace_event event = trace_step(t);
+    const unsigned char *code = (const unsigned char *)pc;
+
+    if (event != TRACE_HALTED || trace_pc(t) != pc)
+        return event;
+    if (t->breakpoints && (*code == 0xf3 || *code == 0xf2))
+        return trace_jump(t, pc + ((code[1] & 0xf0) == 0x40 ? 3 : 2), 1);
+    while (event == TRACE_HALTED && trace_pc(t) == pc)
+        event = trace_step(t);
+    return event;
+}
+
 enum trace_event
 trace_finish(struct trace *t)
 {
@@ -383,6 +401,12 @@ trace_step(struct trace *t)
 {
     (void)t;
     return TRACE_GONE;
+}
+
+enum trace_event
+trace_step_whole(struct trace *t)
+{
+    return trace_step(t);
 }
 
 enum trace_event

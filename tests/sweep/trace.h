@@ -38,8 +38,10 @@ enum trace_event trace_start(struct trace *t, void (*prepare)(void),
 enum trace_event trace_adopt(struct trace *t);
 void trace_offer(void);
 
-/* Executes one instruction. */
+/* Executes one instruction; or all rounds of it, if it is a string
+ * instruction. */
 enum trace_event trace_step(struct trace *t);
+enum trace_event trace_step_whole(struct trace *t);
 
 /* Runs to the `count`th time that the child comes to `address`. */
 enum trace_event trace_jump(struct trace *t, uintptr_t address,
