@@ -151,20 +151,6 @@ make_full_two_producers_asleep(void)
     sweep_await_sleep(stage.two);
 }
 
-/* One of them goes on without anybody's help. */
-static int
-await_either(void)
-{
-    mp_time deadline = mp_timeout(SWEEP_BOUND);
-
-    while (mp__load(&stage.one->done) + mp__load(&stage.two->done) == 0) {
-        if (mp__now() > deadline)
-            return sweep_check(0, "there is room and nobody puts");
-        sched_yield();
-    }
-    return 1;
-}
-
 static void
 check_two_producers(void)
 {
@@ -172,10 +158,10 @@ check_two_producers(void)
     struct sweep_actor *last;
 
     check_victims_get(FIRST);
-    if (n && !await_either())
+    if (n && !sweep_await_end(stage.one))
         return;
     last = stage_consumer(3 - n);
-    if (!sweep_await_end(last) || !sweep_await_end(stage.one) ||
+    if (!sweep_await_end(last) || (!n && !sweep_await_end(stage.one)) ||
         !sweep_await_end(stage.two))
         return;
     for (i = n; i < 3; i++)
