@@ -111,7 +111,7 @@ int mp__queue_await(struct mp_queue *queue, mp_time deadline);
  * the mutex is not held. */
 int mp__queue_next_segment(struct mp_queue *queue, mp_time deadline);
 
-/* ---- Queues with a shelf: queue_shelf.c ---- */
+/* ---- Queues with a shelf: queue_shelf.c, queue_return.c ---- */
 
 /* The message that comes next. */
 struct mp__choice {
@@ -124,6 +124,14 @@ struct mp__choice {
  * held. */
 int mp__shelf_choose(struct mp_queue *queue, mp_time deadline,
                      struct mp__choice *choice);
+
+/* Deals with what dead consumers held. 0: nothing to do; 1: look again; or an
+ * error and the mutex is not held. */
+int mp__shelf_settle_dead(struct mp_queue *queue, mp_time deadline);
+
+/* The queue seems empty. 0: look again; or an error and the mutex is not
+ * held. */
+int mp__shelf_wait(struct mp_queue *queue, mp_time deadline);
 
 /* Puts back what dead consumers held. 0, or -EAGAIN: somebody else is at work
  * there. No mutex may be held. */
@@ -162,7 +170,7 @@ int mp__shelf_discard(struct mp_queue *queue);
 int mp__shelf_sleep(struct mp_queue *queue, mp__a32 *flag, uint32_t up,
                     mp_time until);
 
-/* ---- Tasks: queue_tasks.c ---- */
+/* ---- Tasks: queue_tasks.c, queue_join.c ---- */
 
 /* Gives up a slot that is ours: the message is done. `seen`: its owner's word.
  * -1: somebody was faster. */
@@ -171,6 +179,12 @@ int mp__task_finish(struct mp_queue *queue, struct mp__slot *slot,
 /* The same for a message that nobody will get any more; the slot is the
  * caller's, and BUSY. */
 void mp__task_lose(struct mp_queue *queue, struct mp__slot *slot);
+/* Whether nothing is unfinished, at one moment. */
+int mp__tasks_are_done(struct mp_queue *queue);
+/* Makes all joiners look. */
+void mp__tasks_ring(struct mp_queue *queue);
+/* For the beginning of a public function: 0, -EBADF, -EINVAL. */
+int mp__tasks_check(struct mp_queue *queue, const char *function);
 /* Wakes who waits for the last task, if that was it. */
 void mp__task_finished(struct mp_queue *queue);
 /* The caller is about to take a message of this queue; it has taken this

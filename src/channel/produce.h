@@ -95,6 +95,11 @@ mp__tail_commit(struct mp_queue *queue, uint32_t n, uint32_t place,
     mp__store_release(&queue->tail, mp__position(count, place));
 }
 
+/* Holding the mutex, waits for room. 1: found; 2: none, but there is a spare
+ * segment to go on to; or an error, and the mutex is not held. */
+int mp__queue_wait_for_room(struct mp_queue *queue, struct mp__message *m,
+                            mp_time deadline, struct mp__room *room);
+
 /* Takes the producers' mutex, and waits until a message would not be too much
  * for the limits. As mp_queue_put(); on an error the mutex is not held. */
 int mp__queue_await_room(struct mp_queue *queue, size_t size,

@@ -138,10 +138,14 @@ static int
 find(struct mp_queue *queue, const void *data, const char *function,
      struct mp__slot **ret_slot)
 {
+    struct mp__shelf *shelf = &queue->producers.shelf;
     struct search search = {.data = data};
 
-    if (data)
-        mp__shelf_each_held(&queue->producers.shelf, look_at_slot, &search);
+    /* The one made last, as a rule. */
+    if (data && mp__shelf_has(shelf, latest))
+        look_at_slot(latest, &search);
+    if (data && search.found == NULL)
+        mp__shelf_each_held(shelf, look_at_slot, &search);
     if (search.found == NULL)
         return mp__fail(-EINVAL,
                         "%s: %p is not reserved in this queue by this process",

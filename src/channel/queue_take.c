@@ -106,12 +106,10 @@ static struct mp__slot *
 slot_of(struct mp_queue *queue, const mp_message *message)
 {
     struct mp__slot *slot = (void *)(uintptr_t)message->handle[0];
-    struct mp__shelf *shelf = &queue->consumers.shelf;
 
-    if ((message->handle[0] & (MP__LINE - 1)) || slot == NULL ||
+    if ((message->handle[0] & (MP__LINE - 1)) ||
         !mp__region_contains(slot, sizeof(*slot)) ||
-        slot->index >= mp__load_acquire(&shelf->used) ||
-        mp__shelf_slot(shelf, slot->index) != slot ||
+        !mp__shelf_has(&queue->consumers.shelf, slot) ||
         slot->serial != message->handle[1])
         return NULL;
     return slot;

@@ -170,11 +170,10 @@ take_new(struct mp__shelf *shelf, uint32_t capacity)
 struct mp__slot *
 mp__shelf_take_free(struct mp__shelf *shelf, struct mp__slot *last)
 {
-    uint32_t used = mp__load_relaxed(&shelf->used), capacity;
     struct mp__slot *slot;
+    uint32_t capacity;
 
-    if (last && last->index < used &&
-        mp__shelf_slot(shelf, last->index) == last && !last->listed &&
+    if (mp__shelf_has(shelf, last) && !last->listed &&
         mp__slot_owner(last) == MP__SLOT_FREE)
         return last;
     if (shelf->free == 0) {

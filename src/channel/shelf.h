@@ -91,6 +91,15 @@ mp__shelf_slot(struct mp__shelf *shelf, uint32_t index)
     return at ? (struct mp__slot *)(uintptr_t)at + (index - first) : NULL;
 }
 
+/* Whether the slot is one of this shelf, and not beyond those in use. It may be
+ * any address of the region that was a slot once; or NULL. */
+static inline int
+mp__shelf_has(struct mp__shelf *shelf, struct mp__slot *slot)
+{
+    return slot && slot->index < mp__load_acquire(&shelf->used) &&
+           mp__shelf_slot(shelf, slot->index) == slot;
+}
+
 /* FREE, WAITING, or a participant's id. */
 static inline uint64_t
 mp__slot_owner(struct mp__slot *slot)
