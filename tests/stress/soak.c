@@ -110,6 +110,8 @@ be_quiet(void)
         before[i] = mp__load(&stress->player[i].progress);
     for (i = 0; i < stress->players; i++) {
         while (mp__load(&stress->player[i].progress) == before[i]) {
+            if (mp__load(&stress->stop)) /* as many messages as can be told */
+                return 1;
             if (mp__now() - start > BOUND * 1e9)
                 return say_stranded(i);
             usleep(500);

@@ -13,7 +13,7 @@
 #include <mproc.h>
 
 #define STRESS_PLAYERS 32
-#define STRESS_IDS     (64u << 20) /* messages that one run can count */
+#define STRESS_IDS     (256u << 20) /* messages that one run can count */
 #define STRESS_QUEUES  2
 #define STRESS_MODES   8
 #define STRESS_SLOTS   64 /* blocks of one allocator */
