@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* queue.stream.SIZE[.PxC]: P producers put, C consumers get, as fast as they
- * can, through a queue with room for 1 MiB (64 MiB from messages of 1 MiB
- * on). queue.pingpong.SIZE: one message there and back by two queues. Other
+ * can, through a queue with room for 1 MiB (for four messages at the least).
+ * queue.pingpong.SIZE: one message there and back by two queues. Other
  * ways to put and get: batch.c, zerocopy.c, tasks.c.
  *
  * Every contender copies the message out of the producer's memory and into
