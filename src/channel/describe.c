@@ -106,22 +106,13 @@ report_content(struct mp__report *report, struct mp_queue *queue)
         mp__report(report, ", closed");
 }
 
-static int
-count_slot(struct mp__slot *slot, void *n)
-{
-    (void)slot;
-    ++*(uint32_t *)n;
-    return 0;
-}
-
 /* "; 2 taken and not done; 1 reserved" */
 static void
 report_held(struct mp__report *report, struct mp_queue *queue)
 {
-    uint32_t taken = 0, reserved = 0;
+    uint32_t taken = mp__shelf_count_held(&queue->consumers.shelf);
+    uint32_t reserved = mp__shelf_count_held(&queue->producers.shelf);
 
-    mp__shelf_each_held(&queue->consumers.shelf, count_slot, &taken);
-    mp__shelf_each_held(&queue->producers.shelf, count_slot, &reserved);
     if (taken)
         mp__report(report, "; %u taken and not done", taken);
     if (reserved)

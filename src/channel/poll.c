@@ -256,15 +256,6 @@ is_busy(struct mp__mutex *mutex)
 }
 
 static int
-is_of_dead(struct mp__slot *slot, void *unused)
-{
-    uint64_t owner = mp__slot_owner(slot);
-
-    (void)unused;
-    return owner > MP__SLOT_WAITING && mp__participant_find(owner) == NULL;
-}
-
-static int
 is_of_another(struct mp__slot *slot, void *unused)
 {
     uint64_t owner = mp__slot_owner(slot);
@@ -285,7 +276,7 @@ has_news(struct mp_queue *queue)
         return 1;
     if (!(queue->mode & MP__QUEUE_REDELIVER))
         return closing != MP__QUEUE_OPEN;
-    if (mp__shelf_each_held(shelf, is_of_dead, NULL))
+    if (mp__shelf_has_dead(shelf))
         return 1;
     return closing == MP__QUEUE_CLOSING ||
            (closing == MP__QUEUE_CLOSED &&
@@ -372,7 +363,7 @@ int
 mp_queue_fd(mp_queue *queue)
 {
     struct own **at;
-    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_fd", "a queue");
+    int r = mp__queue_enter(queue, "mp_queue_fd");
 
     if (r < 0)
         return r;

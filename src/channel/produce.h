@@ -59,6 +59,18 @@ mp__over_limit(struct mp_queue *queue, uint64_t tail, size_t size)
            put - side->other_bytes + size > queue->max_bytes;
 }
 
+/* The rest of the lap from `place` on stays empty. Consumers skip the header's
+ * room by themselves. */
+static inline void
+mp__write_pad(struct mp__segment *segment, uint32_t place)
+{
+    uint32_t index = mp__ring_index(segment, place);
+
+    if (index < mp__ring_limit(segment))
+        mp__ring_record(segment, index)->head =
+            mp__record_head(MP__RECORD_PAD, 0);
+}
+
 /* Where the message itself begins in a record, behind its priority if the queue
  * is by priority. */
 static inline unsigned char *

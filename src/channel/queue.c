@@ -83,22 +83,16 @@ mp__queue_is_full(struct mp_queue *queue)
            (queue->max_bytes && bytes_of(queue) >= queue->max_bytes);
 }
 
-static int
-enter(struct mp_queue *queue, const char *function)
-{
-    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
-}
-
 size_t
 mp_queue_size(mp_queue *queue)
 {
-    return enter(queue, "mp_queue_size") < 0 ? 0 : count_of(queue);
+    return mp__queue_enter(queue, "mp_queue_size") < 0 ? 0 : count_of(queue);
 }
 
 int
 mp_queue_empty(mp_queue *queue)
 {
-    int r = enter(queue, "mp_queue_empty");
+    int r = mp__queue_enter(queue, "mp_queue_empty");
 
     return r < 0 ? r : mp__queue_is_empty(queue);
 }
@@ -106,7 +100,7 @@ mp_queue_empty(mp_queue *queue)
 int
 mp_queue_full(mp_queue *queue)
 {
-    int r = enter(queue, "mp_queue_full");
+    int r = mp__queue_enter(queue, "mp_queue_full");
 
     return r < 0 ? r : mp__queue_is_full(queue);
 }
@@ -205,7 +199,7 @@ mp_queue_destroy(mp_queue *queue)
 
     if (queue == NULL)
         return 0;
-    r = enter(queue, "mp_queue_destroy");
+    r = mp__queue_enter(queue, "mp_queue_destroy");
     if (r < 0)
         return r;
     if (!is_idle(&queue->producers) || !is_idle(&queue->consumers) ||
@@ -247,7 +241,7 @@ mp__queue_finish_close(struct mp_queue *queue)
 int
 mp_queue_close(mp_queue *queue)
 {
-    int r = enter(queue, "mp_queue_close");
+    int r = mp__queue_enter(queue, "mp_queue_close");
 
     if (r < 0)
         return r;

@@ -233,7 +233,7 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
 {
     struct mp__found found;
     ssize_t size;
-    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_get", "a queue");
+    int r = mp__queue_enter(queue, "mp_queue_get");
 
     if (MP__UNLIKELY(r < 0))
         return r;
@@ -262,8 +262,7 @@ ssize_t
 mp_queue_next_size(mp_queue *queue, mp_time deadline)
 {
     struct mp__found found;
-    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_next_size",
-                             "a queue");
+    int r = mp__queue_enter(queue, "mp_queue_next_size");
 
     if (MP__UNLIKELY(r < 0))
         return r;
@@ -291,8 +290,7 @@ mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim, mp_time deadline)
     if (r < 0)
         return r;
     memcpy(&pointer, found.record->body, sizeof(pointer));
-    side->intent_position = mp__load_relaxed(&queue->head);
-    mp__compiler_barrier();
+    mp__head_intend(queue);
     mp__store_release(&side->intent_claim, claim);
     mp__compiler_barrier();
     mp__store_relaxed(&claim->sequence, mp__count(side->intent_position));

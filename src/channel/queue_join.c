@@ -52,15 +52,6 @@ tell_lost(struct mp_queue *queue)
                     pid);
 }
 
-static int
-is_of_dead(struct mp__slot *slot, void *unused)
-{
-    uint64_t owner = mp__slot_owner(slot);
-
-    (void)unused;
-    return owner > MP__SLOT_WAITING && !mp__participant_find(owner);
-}
-
 /* Has the dead buried, and what they held put back, or given up: perhaps nobody
  * else comes to do that. Whether there is more to do, soon. */
 static int
@@ -73,7 +64,7 @@ settle_dead(struct mp_queue *queue)
     if (queue->mode & MP__QUEUE_REDELIVER)
         mp__shelf_settle(queue);
     mp__bell_arm(&queue->joiners.bell);
-    return mp__shelf_each_held(shelf, is_of_dead, NULL);
+    return mp__shelf_has_dead(shelf);
 }
 
 /* The bell is armed from the sleep to the look after it: whoever is woken in
@@ -90,7 +81,7 @@ wait_to_join(struct mp_queue *queue, mp_time deadline)
     mp__watch_begin(&watch, &joiners->bell);
     mp__watch_word(&watch, &joiners->finishes, seen);
     if (watch_takers(queue, &watch) < 0 ||
-        mp__shelf_each_held(&queue->consumers.shelf, is_of_dead, NULL))
+        mp__shelf_has_dead(&queue->consumers.shelf))
         more = settle_dead(queue);
     if (mp__tasks_are_done(queue)) {
         mp__tasks_ring(queue);

@@ -13,12 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 
-static int
-enter(struct mp_queue *queue, const char *function)
-{
-    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
-}
-
 /* The sums of bytes take turns at each commit: ring.h. */
 static uint32_t
 allowed(const struct mp_queue *queue, uint32_t n)
@@ -55,16 +49,6 @@ within_limits(struct mp_queue *queue, size_t size, size_t n)
     return allowed(queue, (uint32_t)n);
 }
 
-static void
-skip_pad(struct mp__segment *segment, uint32_t place)
-{
-    uint32_t index = mp__ring_index(segment, place);
-
-    if (index < mp__ring_limit(segment))
-        mp__ring_record(segment, index)->head =
-            mp__record_head(MP__RECORD_PAD, 0);
-}
-
 /* Writes up to `n` messages behind the tail. How many of them may be committed;
  * *ret_place: where they end. */
 static uint32_t
@@ -82,7 +66,7 @@ write_batch(struct mp_queue *queue, struct mp__message *m, uint32_t n,
                            m->granules, &room))
             break;
         if (room.pad)
-            skip_pad(side->segment, place);
+            mp__write_pad(side->segment, place);
         mp__write_message(queue, mp__ring_record(side->segment, room.index),
                           m->data, m->size, 0);
         before = place;
@@ -144,7 +128,7 @@ mp_queue_put_many(mp_queue *queue, const void *items, size_t size, size_t n,
 {
     const char *item = items;
     size_t done = 0;
-    ssize_t r = enter(queue, "mp_queue_put_many");
+    ssize_t r = mp__queue_enter(queue, "mp_queue_put_many");
 
     if (r < 0 ||
         (r = check_many("mp_queue_put_many", "items", items, size, n)) < 0 ||
@@ -262,7 +246,7 @@ mp_queue_get_many(mp_queue *queue, void *buf, size_t size, size_t n,
                   size_t *ret_sizes, mp_time deadline)
 {
     struct batch batch = {buf, size, n, 0, ret_sizes};
-    int r = enter(queue, "mp_queue_get_many");
+    int r = mp__queue_enter(queue, "mp_queue_get_many");
 
     if (r < 0 ||
         (r = check_many("mp_queue_get_many", "buf", buf, size, n)) < 0)

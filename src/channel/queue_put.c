@@ -156,13 +156,8 @@ place_here(struct mp_queue *queue, struct mp__message *m,
     uint32_t place = mp__place(mp__load_relaxed(&queue->tail));
     uint32_t end = place + room->pad + m->granules;
 
-    if (room->pad) {
-        uint32_t index = mp__ring_index(segment, place);
-
-        if (index < mp__ring_limit(segment))
-            mp__ring_record(segment, index)->head =
-                mp__record_head(MP__RECORD_PAD, 0);
-    }
+    if (room->pad)
+        mp__write_pad(segment, place);
     write_record(queue, mp__ring_record(segment, room->index), m);
     mp__tail_commit(queue, 1, end, m->size);
 }
@@ -357,7 +352,7 @@ put(struct mp_queue *queue, const void *data, size_t size, int64_t priority,
 int
 mp_queue_put(mp_queue *queue, const void *data, size_t size, mp_time deadline)
 {
-    int r = mp__object_enter(queue, MP__SLAB_QUEUE, "mp_queue_put", "a queue");
+    int r = mp__queue_enter(queue, "mp_queue_put");
 
     if (MP__UNLIKELY(r < 0))
         return r;
@@ -380,7 +375,7 @@ mp_queue_put_priority(mp_queue *queue, const void *data, size_t size,
                       int64_t priority, mp_time deadline)
 {
     static const char function[] = "mp_queue_put_priority";
-    int r = mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
+    int r = mp__queue_enter(queue, function);
 
     if (r < 0 || (r = mp__queue_check_priority(queue, function)) < 0)
         return r;

@@ -16,12 +16,6 @@
 /* The slot that this thread had last. */
 static __thread struct mp__slot *latest;
 
-static int
-enter(struct mp_queue *queue, const char *function)
-{
-    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
-}
-
 /* ---- Reserving ---- */
 
 /* Leaves the mutex to get memory for slots, and takes it again. 0, or an error
@@ -82,7 +76,7 @@ mp_queue_reserve(mp_queue *queue, size_t size, void **ret_data,
     static const char function[] = "mp_queue_reserve";
     struct mp__slot *slot = NULL;
     void *block;
-    int r = enter(queue, function);
+    int r = mp__queue_enter(queue, function);
 
     if (r < 0)
         return r;
@@ -183,7 +177,7 @@ commit(struct mp_queue *queue, void *data, int64_t priority,
 int
 mp_queue_commit(mp_queue *queue, void *data)
 {
-    int r = enter(queue, "mp_queue_commit");
+    int r = mp__queue_enter(queue, "mp_queue_commit");
 
     return r < 0 ? r : commit(queue, data, 0, "mp_queue_commit");
 }
@@ -192,7 +186,7 @@ int
 mp_queue_commit_priority(mp_queue *queue, void *data, int64_t priority)
 {
     static const char function[] = "mp_queue_commit_priority";
-    int r = enter(queue, function);
+    int r = mp__queue_enter(queue, function);
 
     if (r < 0 || (r = mp__queue_check_priority(queue, function)) < 0)
         return r;
@@ -203,7 +197,7 @@ int
 mp_queue_cancel(mp_queue *queue, void *data)
 {
     struct mp__slot *slot = NULL;
-    int r = enter(queue, "mp_queue_cancel");
+    int r = mp__queue_enter(queue, "mp_queue_cancel");
 
     if (r < 0 || (r = find(queue, data, "mp_queue_cancel", &slot)) < 0)
         return r;

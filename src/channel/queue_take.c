@@ -14,12 +14,6 @@
 /* The size of the last message that needed a block made for it. */
 static __thread size_t guess;
 
-static int
-enter(struct mp_queue *queue, const char *function)
-{
-    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
-}
-
 /* ---- Taking ---- */
 
 /* Another block for the wish, in hand. */
@@ -77,7 +71,7 @@ mp_queue_take(mp_queue *queue, mp_message *ret_message, mp_time deadline)
     struct mp__wish wish = {.hold = 1, .whole = 1, .deadline = deadline};
     struct mp__choice choice;
     struct mp__held held;
-    int r = enter(queue, "mp_queue_take");
+    int r = mp__queue_enter(queue, "mp_queue_take");
 
     if (r < 0)
         return r;
@@ -129,7 +123,7 @@ finish(struct mp_queue *queue, const mp_message *message)
 int
 mp_message_done(mp_queue *queue, mp_message *message)
 {
-    int r = enter(queue, "mp_message_done");
+    int r = mp__queue_enter(queue, "mp_message_done");
 
     if (r < 0)
         return r;

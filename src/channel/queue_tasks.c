@@ -23,12 +23,6 @@
 #include <errno.h>
 #include <limits.h>
 
-static int
-enter(struct mp_queue *queue, const char *function)
-{
-    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
-}
-
 /* ---- What is unfinished ---- */
 
 static int
@@ -62,21 +56,13 @@ mp__tasks_are_done(struct mp_queue *queue)
     return done;
 }
 
-static int
-count_slot(struct mp__slot *slot, void *n)
-{
-    (void)slot;
-    ++*(size_t *)n;
-    return 0;
-}
-
 size_t
 mp_queue_unfinished(mp_queue *queue)
 {
     uint64_t head, tail;
     size_t n;
 
-    if (enter(queue, "mp_queue_unfinished") < 0)
+    if (mp__queue_enter(queue, "mp_queue_unfinished") < 0)
         return 0;
     if (!(queue->mode & MP__QUEUE_JOINABLE))
         return mp_queue_size(queue);
@@ -85,7 +71,7 @@ mp_queue_unfinished(mp_queue *queue)
         head = mp__load(&queue->head);
         tail = mp__load(&queue->tail);
         n = mp__count(tail) - mp__count(head);
-        mp__shelf_each_held(&queue->consumers.shelf, count_slot, &n);
+        n += mp__shelf_count_held(&queue->consumers.shelf);
     } while (mp__load(&queue->head) != head || mp__load(&queue->tail) != tail);
     return n;
 }
@@ -297,7 +283,7 @@ find_own(struct mp_queue *queue, uint64_t *ret_word)
 int
 mp__tasks_check(struct mp_queue *queue, const char *function)
 {
-    int r = enter(queue, function);
+    int r = mp__queue_enter(queue, function);
 
     if (r == 0 && !(queue->mode & MP__QUEUE_JOINABLE))
         return mp__fail(-EINVAL,

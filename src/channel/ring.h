@@ -144,6 +144,13 @@ mp__queue_keeps(const struct mp_queue *queue)
     return (queue->mode & (MP__QUEUE_REDELIVER | MP__QUEUE_ORDERED)) != 0;
 }
 
+/* For the beginning of a public function: 0, -EBADF, or mp__enter()'s. */
+static inline int
+mp__queue_enter(const struct mp_queue *queue, const char *function)
+{
+    return mp__object_enter(queue, MP__SLAB_QUEUE, function, "a queue");
+}
+
 static inline uint32_t
 mp__count(uint64_t position)
 {

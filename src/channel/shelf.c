@@ -177,7 +177,7 @@ mp__shelf_take_free(struct mp__shelf *shelf, struct mp__slot *last)
         mp__slot_owner(last) == MP__SLOT_FREE)
         return last;
     if (shelf->free == 0) {
-        capacity = mp__shelf_capacity(shelf);
+        capacity = mp__shelf_slots_in(segments_of(shelf));
         slot = take_new(shelf, capacity);
         if (slot)
             return slot;
@@ -255,7 +255,7 @@ mp__shelf_shrink(struct mp__shelf *shelf)
     for (uint32_t i = 0; i < used; i++)
         mp__shelf_slot(shelf, i)->listed = 0;
     mp__store_release(&shelf->used, used);
-    if (n < 2 || used > MP__SLOTS_FIRST * ((1u << (n - 1)) - 1))
+    if (n < 2 || used > mp__shelf_slots_in(n - 1))
         return NULL;
     segment = (void *)(uintptr_t)mp__load_relaxed(&shelf->segments[n - 1]);
     shelf->intent_part = mp__me.index;
@@ -370,6 +370,38 @@ mp__shelf_each_held(struct mp__shelf *shelf,
             return r;
     }
     return 0;
+}
+
+static int
+count_slot(struct mp__slot *slot, void *n)
+{
+    (void)slot;
+    ++*(uint32_t *)n;
+    return 0;
+}
+
+uint32_t
+mp__shelf_count_held(struct mp__shelf *shelf)
+{
+    uint32_t n = 0;
+
+    mp__shelf_each_held(shelf, count_slot, &n);
+    return n;
+}
+
+static int
+is_of_dead(struct mp__slot *slot, void *unused)
+{
+    uint64_t owner = mp__slot_owner(slot);
+
+    (void)unused;
+    return owner > MP__SLOT_WAITING && !mp__participant_find(owner);
+}
+
+int
+mp__shelf_has_dead(struct mp__shelf *shelf)
+{
+    return mp__shelf_each_held(shelf, is_of_dead, NULL);
 }
 
 int

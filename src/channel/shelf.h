@@ -70,14 +70,10 @@ struct mp__shelf {
     uint32_t got;        /* the latest */
 };
 
-/* Slots that have room: how many all segments have. */
+/* How many slots the first `n` segments have. */
 static inline uint32_t
-mp__shelf_capacity(struct mp__shelf *shelf)
+mp__shelf_slots_in(uint32_t n)
 {
-    uint32_t n = 0;
-
-    while (n < MP__SHELF_SEGMENTS && mp__load_relaxed(&shelf->segments[n]))
-        n++;
     return MP__SLOTS_FIRST * ((1u << n) - 1);
 }
 
@@ -85,7 +81,7 @@ static inline struct mp__slot *
 mp__shelf_slot(struct mp__shelf *shelf, uint32_t index)
 {
     uint32_t n = 31 - (uint32_t)__builtin_clz(index / MP__SLOTS_FIRST + 1);
-    uint32_t first = MP__SLOTS_FIRST * ((1u << n) - 1);
+    uint32_t first = mp__shelf_slots_in(n);
     uint64_t at = mp__load_acquire(&shelf->segments[n]);
 
     return at ? (struct mp__slot *)(uintptr_t)at + (index - first) : NULL;
@@ -210,6 +206,10 @@ void *mp__shelf_segment(struct mp__shelf *shelf, struct mp__mutex *mutex);
 int mp__shelf_each_held(struct mp__shelf *shelf,
                         int (*visit)(struct mp__slot *slot, void *arg),
                         void *arg);
+
+/* How many there are; whether one of them is a dead participant's. */
+uint32_t mp__shelf_count_held(struct mp__shelf *shelf);
+int mp__shelf_has_dead(struct mp__shelf *shelf);
 
 /* Gives a slot up that is ours; `seen`: its owner's word. Its block is in the
  * caller's hand then (NULL: it has none), to be freed by mp__slot_discard().
