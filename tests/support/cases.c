@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)
@@ -41,12 +42,29 @@ mp_test_may_fork_with_threads(void)
     return BUILD_SCALE != TSAN_SCALE;
 }
 
+#undef _mark_point
+static pid_t test_process;
+
+static void
+note_test_process(void)
+{
+    test_process = getpid();
+}
+
+void
+mp_test_point(const char *file, int line)
+{
+    if (getpid() == test_process)
+        _mark_point(file, line);
+}
+
 TCase *
 mp_test_case(Suite *suite, const char *name, double seconds)
 {
     TCase *tcase = tcase_create(name);
 
     tcase_set_timeout(tcase, seconds * mp_test_scale());
+    tcase_add_checked_fixture(tcase, note_test_process, NULL);
     tcase_add_checked_fixture(tcase, mp__leaks_setup, mp__leaks_teardown);
     suite_add_tcase(suite, tcase);
     return tcase;

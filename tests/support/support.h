@@ -27,6 +27,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Check notes the place of each assertion that holds, in a file that a test's
+ * process shares with its children, through a buffer of stdio: a child that
+ * is killed with half a note in the file makes the rest unreadable. So only
+ * the test's own process notes; an assertion that fails is told from
+ * anywhere. */
+#define _mark_point(file, line) mp_test_point(file, line)
+void mp_test_point(const char *file, int line);
+
 /* Runs all tests of the suite and gives main's result. Check's variables
  * hold: CK_RUN_CASE=limits for one case, CK_FORK=no for a debugger. */
 int mp_test_main(Suite *suite);
