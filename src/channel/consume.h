@@ -16,24 +16,24 @@ struct mp__found {
     enum mp__record_kind kind;
 };
 
+/* What there is at `place` of the ring. */
 static inline void
-mp__ring_look_at(struct mp_queue *queue, uint32_t place,
-                 struct mp__found *found)
+mp__ring_look_in(struct mp__segment *segment, uint32_t granules, uint32_t base,
+                 uint32_t prefix, uint32_t place, struct mp__found *found)
 {
-    struct mp__segment *segment = queue->consumers.segment;
-    uint32_t index = mp__ring_index(segment, place);
+    uint32_t index = (place - base) & (granules - 1);
     struct mp__record *record = mp__ring_record(segment, index);
 
-    if (index >= mp__ring_limit(segment) ||
+    if (index >= granules - MP__RING_HEADER ||
         (record->head & 0xff) == MP__RECORD_PAD) {
-        place += segment->granules - index;
+        place += granules - index;
         record = mp__ring_record(segment, 0);
     }
     found->record = record;
     found->kind = (enum mp__record_kind)(record->head & 0xff);
     found->size = record->head >> 8;
     found->next_place =
-        place + mp__record_granules(queue->prefix +
+        place + mp__record_granules(prefix +
                                     (found->kind == MP__RECORD_REFERENCE
                                          ? sizeof(void *)
                                          : found->size));
@@ -42,7 +42,10 @@ mp__ring_look_at(struct mp_queue *queue, uint32_t place,
 static inline void
 mp__ring_look(struct mp_queue *queue, struct mp__found *found)
 {
-    mp__ring_look_at(queue, mp__place(mp__load_relaxed(&queue->head)), found);
+    struct mp__segment *segment = queue->consumers.segment;
+
+    mp__ring_look_in(segment, segment->granules, segment->base, queue->prefix,
+                     mp__place(mp__load_relaxed(&queue->head)), found);
 }
 
 static inline void *

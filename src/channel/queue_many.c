@@ -13,11 +13,36 @@
 #include <errno.h>
 #include <limits.h>
 
-/* The sums of bytes take turns at each commit: ring.h. */
-static uint32_t
-allowed(const struct mp_queue *queue, uint32_t n)
+/* Messages that lie one behind the other, and go with one commit. */
+struct run {
+    uint32_t n;
+    uint32_t place;  /* where they end, */
+    uint32_t before; /* and where the last of them begins, or its pad */
+    size_t bytes, last;
+};
+
+static inline void
+add(struct run *run, uint32_t place, size_t size)
 {
-    return queue->max_bytes && n > 0 && n % 2 == 0 ? n - 1 : n;
+    run->n++;
+    run->before = run->place;
+    run->place = place;
+    run->bytes += size;
+    run->last = size;
+}
+
+/* The sums of bytes take turns at each commit (ring.h): an even number of
+ * messages takes two. */
+static inline void
+commit(struct mp_queue *queue, const struct run *run,
+       void (*commit_some)(struct mp_queue *, uint32_t, uint32_t, size_t))
+{
+    if (queue->max_bytes && run->n % 2 == 0) {
+        commit_some(queue, run->n - 1, run->before, run->bytes - run->last);
+        commit_some(queue, 1, run->place, run->last);
+    } else {
+        commit_some(queue, run->n, run->place, run->bytes);
+    }
 }
 
 /* ---- Putting ---- */
@@ -46,35 +71,29 @@ within_limits(struct mp_queue *queue, size_t size, size_t n)
         if (n > (queue->max_bytes - bytes) / size)
             n = (queue->max_bytes - bytes) / size;
     }
-    return allowed(queue, (uint32_t)n);
+    return (uint32_t)n;
 }
 
-/* Writes up to `n` messages behind the tail. How many of them may be committed;
- * *ret_place: where they end. */
-static uint32_t
-write_batch(struct mp_queue *queue, struct mp__message *m, uint32_t n,
-            uint32_t *ret_place)
+/* Writes up to `n` messages behind the tail. */
+static void
+write_batch(struct mp_queue *queue, const char *data, size_t size, uint32_t n,
+            struct run *run)
 {
     struct mp__side *side = &queue->producers;
-    uint64_t tail = mp__load_relaxed(&queue->tail);
-    uint32_t place = mp__place(tail), before = place, i;
+    uint32_t granules = mp__record_granules(queue->prefix + size);
+    struct mp__room room;
 
-    for (i = 0; i < n; i++) {
-        struct mp__room room;
-
-        if (!mp__find_room(side->segment, mp__position(0, place), side->other,
-                           m->granules, &room))
-            break;
+    run->place = mp__place(mp__load_relaxed(&queue->tail));
+    while (run->n < n &&
+           mp__find_room(side->segment, mp__position(0, run->place),
+                         side->other, granules, &room)) {
         if (room.pad)
-            mp__write_pad(side->segment, place);
+            mp__write_pad(side->segment, run->place);
         mp__write_message(queue, mp__ring_record(side->segment, room.index),
-                          m->data, m->size, 0);
-        before = place;
-        place += room.pad + m->granules;
-        m->data = (const char *)m->data + m->size;
+                          data, size, 0);
+        add(run, run->place + room.pad + granules, size);
+        data += size;
     }
-    *ret_place = allowed(queue, i) == i ? place : before;
-    return allowed(queue, i);
 }
 
 /* Puts as many as can be put at once. How many, maybe none; or an error. */
@@ -82,31 +101,28 @@ static ssize_t
 put_batch(struct mp_queue *queue, const void *items, size_t size, size_t n,
           mp_time deadline)
 {
-    struct mp__message m = {.data = items, .size = size};
     struct mp__side *side = &queue->producers;
+    struct run run = {0};
     int r = mp__side_lock(queue, side, mp__queue_is_full, deadline);
-    uint32_t most, put = 0, place;
 
     if (r < 0)
         return r;
-    m.granules = mp__record_granules(queue->prefix + size);
     side->other =
         mp__side_read(&queue->consumers, &queue->head, &side->other_bytes);
-    most = within_limits(queue, size, n);
-    if (most && !mp__load_relaxed(&queue->closing))
-        put = write_batch(queue, &m, most, &place);
+    if (!mp__load_relaxed(&queue->closing))
+        write_batch(queue, items, size, within_limits(queue, size, n), &run);
 #ifdef MP__MUTATION_BATCH_WAKES_LATE
-    if (put)
-        mp__tail_commit(queue, put, place, put * size);
+    if (run.n)
+        commit(queue, &run, mp__tail_commit);
     mp__side_wake(&queue->consumer_sleeps);
 #else
-    if (put) {
+    if (run.n) {
         mp__side_wake(&queue->consumer_sleeps);
-        mp__tail_commit(queue, put, place, put * size);
+        commit(queue, &run, mp__tail_commit);
     }
 #endif
     mp__mutex_unlock(&side->mutex);
-    return put;
+    return run.n;
 }
 
 static int
@@ -152,6 +168,8 @@ mp_queue_put_many(mp_queue *queue, const void *items, size_t size, size_t n,
 
 /* ---- Getting ---- */
 
+#define AHEAD 512 /* bytes; some more would do as well */
+
 /* Where the messages go. */
 struct batch {
     char *buf;
@@ -160,53 +178,66 @@ struct batch {
 };
 
 static void
+advance(struct batch *batch, size_t n)
+{
+    batch->done += n;
+    batch->buf += n * batch->size;
+    if (batch->sizes)
+        batch->sizes += n;
+}
+
+static void
 note(struct batch *batch, size_t size)
 {
     if (batch->sizes)
-        batch->sizes[batch->done] = size;
-    batch->done++;
-    batch->buf += batch->size;
+        *batch->sizes = size;
+    advance(batch, 1);
 }
 
-/* How many messages from the first on, which was found, lie in the ring one
- * behind the other, are known to be there, and fit. */
-static uint32_t
-count_batch(struct mp_queue *queue, const struct mp__found *first,
-            const struct batch *batch)
+/* Copies out the messages that lie in the ring one behind the other, from the
+ * first on, which was found, as far as they are known to be there and fit. */
+static void
+copy_batch(struct mp_queue *queue, struct mp__found *found,
+           struct batch *batch, struct run *run)
 {
+    struct mp__segment *segment = queue->consumers.segment;
+    uint32_t granules = segment->granules, base = segment->base;
+    uint32_t prefix = queue->prefix;
     uint32_t known = mp__count(queue->consumers.other) -
                      mp__count(mp__load_relaxed(&queue->head));
-    size_t most = batch->n - batch->done;
-    struct mp__found found = *first;
-    uint32_t n = 0;
+    size_t room = batch->size, most = batch->n - batch->done;
 
-    while (found.kind == MP__RECORD_MESSAGE && found.size <= batch->size) {
-        n++;
-        if (n == most || n == known)
-            break;
-        mp__ring_look_at(queue, found.next_place, &found);
+    if (most > known)
+        most = known;
+    for (;;) {
+        /* Where the next begins, only this one tells: their lines would be
+         * fetched one after the other. */
+        __builtin_prefetch((const char *)found->record + AHEAD);
+        if (batch->sizes)
+            batch->sizes[run->n] = found->size;
+        mp__copy_short(batch->buf + run->n * room,
+                       found->record->body + prefix, found->size);
+        add(run, found->next_place, found->size);
+        if (run->n == most)
+            return;
+        mp__ring_look_in(segment, granules, base, prefix, found->next_place,
+                         found);
+        if (found->kind != MP__RECORD_MESSAGE || found->size > room)
+            return;
     }
-    return allowed(queue, n);
 }
 
 static void
 take_batch(struct mp_queue *queue, struct mp__found *found,
            struct batch *batch)
 {
-    uint32_t n = count_batch(queue, found, batch);
-    size_t bytes = 0;
+    struct run run = {0};
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (i > 0)
-            mp__ring_look_at(queue, found->next_place, found);
-        if (found->size)
-            memcpy(batch->buf, mp__found_body(queue, found), found->size);
-        bytes += found->size;
-        note(batch, found->size);
-    }
+    copy_batch(queue, found, batch, &run);
     mp__side_wake(&queue->producer_sleeps);
-    mp__head_commit(queue, n, found->next_place, bytes);
+    commit(queue, &run, mp__head_commit);
     mp__mutex_unlock(&queue->consumers.mutex);
+    advance(batch, run.n);
 }
 
 /* Takes some, at least one, from the ring. */
