@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* queue.stream.SIZE[.PxC]: P producers put, C consumers get, as fast as they
- * can, through a queue with room for 1 MiB (for four messages at the least).
+ * can, through a queue with room for 1 MiB (for two messages at the least).
  * queue.pingpong.SIZE: one message there and back by two queues. Other
  * ways to put and get: batch.c, zerocopy.c, tasks.c.
  *

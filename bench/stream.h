@@ -24,15 +24,15 @@ struct stream {
     int threads;   /* members are threads of one process */
 };
 
-/* How many bytes of messages a channel is to hold: 1 MiB, but four messages at
- * the least, so that both sides can work at once. More would only be cold when
- * it comes out. */
+/* How many bytes of messages a channel is to hold: 1 MiB, but two messages at
+ * the least, one being written while the other is read. More would only be
+ * cold when it comes out. */
 static inline size_t
 stream_room(size_t size)
 {
     const size_t room = (size_t)1 << 20;
 
-    return 4 * size < room ? room : 4 * size;
+    return 2 * size < room ? room : 2 * size;
 }
 
 /* Copies a message of `size` bytes in or out; waits; cannot fail. */

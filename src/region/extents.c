@@ -470,17 +470,29 @@ pause_inside(struct mp__extents *x)
     mp__mutex_lock(&x->mutex);
 }
 
+/* How much free memory may keep its pages when `bytes` are freed at once. A
+ * few messages of many MiB under way, more or fewer from one moment to the
+ * next, must not be more than is kept. */
+static uint64_t
+kept_most(uint64_t bytes)
+{
+    uint64_t warm = mp__region_warm();
+    uint64_t several = bytes < warm / 4 ? bytes * 8 : warm * 2;
+    uint64_t most = mp__extents()->used / 4;
+
+    if (most < warm)
+        most = warm;
+    return most < several ? several : most;
+}
+
 /* Keeps the free memory that holds pages within a bound: the largest go
  * first, and the one that was freed last goes last. */
 static void
-keep_within_bound(uint32_t latest)
+keep_within(uint64_t bound, uint32_t latest)
 {
     struct mp__extents *x = mp__extents();
-    uint64_t bound = mp__region_warm();
     uint32_t granule;
 
-    if (bound < x->used / 4)
-        bound = x->used / 4;
     if (x->warm <= bound)
         return;
     while (x->warm > bound / 2 &&
@@ -544,7 +556,7 @@ mp__extent_free(void *p, uint32_t index, enum mp__hand hand)
     x->intent = 0;
     mp__extents_count_freed(entry);
     granule = merge_and_list(granule);
-    keep_within_bound(granule);
+    keep_within(kept_most(mp__extent_bytes(entry)), granule);
     mp__mutex_unlock(&x->mutex);
     return 0;
 }
