@@ -3,7 +3,8 @@
  *
  * The loops are the same for every contender; put and get are compiled into
  * them, so that no contender pays for an indirect call. A quarter as many
- * messages as are measured go first, so that no page is new.
+ * messages as are measured, 16 at the least, go first, so that no page is
+ * new.
  *
  * Every message carries a number at its start and, if there is room, at its
  * end. Consumers check that both agree and that numbers of one producer come
@@ -33,6 +34,13 @@ stream_room(size_t size)
     const size_t room = (size_t)1 << 20;
 
     return 2 * size < room ? room : 2 * size;
+}
+
+/* How many messages of a producer go before the `n` that are measured. */
+static inline long
+stream_warm(long n)
+{
+    return n / 4 < 16 ? 16 : n / 4;
 }
 
 /* Copies a message of `size` bytes in or out; waits; cannot fail. */
@@ -108,10 +116,11 @@ stream_produce(struct stream *s, struct crew *crew, int seat, put_fn *put)
     char *data = (char *)private_memory(s->load->size);
     long n = s->load->ops / s->load->producers;
     uint64_t from = ((uint64_t)seat << 40) + 1;
-    uint64_t sum = stream_put_many(s, data, from, n / 4, put);
+    long warm = stream_warm(n);
+    uint64_t sum = stream_put_many(s, data, from, warm, put);
 
     crew_begin(crew, seat);
-    sum += stream_put_many(s, data, from + (uint64_t)(n / 4), n, put);
+    sum += stream_put_many(s, data, from + (uint64_t)warm, n, put);
     crew_end(crew, seat, sum);
 }
 
@@ -119,7 +128,8 @@ static ALWAYS_INLINE void
 stream_consume(struct stream *s, struct crew *crew, int seat, get_fn *get)
 {
     char *data = (char *)private_memory(s->load->size);
-    long warm = s->load->ops / s->load->producers / 4 * s->load->producers;
+    long warm = stream_warm(s->load->ops / s->load->producers) *
+                s->load->producers;
     uint64_t sum = stream_get_many(s, data, warm / s->load->consumers, get);
 
     crew_begin(crew, seat);
@@ -161,11 +171,11 @@ stream_bounce(struct stream *s, struct crew *crew, int seat, put_fn *put,
     long n = s->load->ops;
 
     if (seat == 0) {
-        stream_ask(s, data, n / 4, put, get);
+        stream_ask(s, data, stream_warm(n), put, get);
         crew_begin(crew, seat);
         crew_end(crew, seat, stream_ask(s, data, n, put, get));
     } else {
-        stream_answer(s, data, n / 4, put, get);
+        stream_answer(s, data, stream_warm(n), put, get);
         crew_begin(crew, seat);
         crew_end(crew, seat, stream_answer(s, data, n, put, get));
     }
