@@ -89,7 +89,8 @@ mp__write_message(const struct mp_queue *queue, struct mp__record *record,
     unsigned char *body = mp__write_priority(queue, record, priority);
 
     record->head = mp__record_head(MP__RECORD_MESSAGE, size);
-    mp__copy_short(body, data, size);
+    if (size)
+        memcpy(body, data, size);
 }
 
 /* The commit of a put: `n` messages more, of `size` bytes in all, and the tail

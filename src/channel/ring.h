@@ -21,8 +21,6 @@
 #include "region/heap.h"
 #include "region/mutex.h"
 
-#include <string.h>
-
 #define MP__RING_GRANULE  16u
 #define MP__RING_HEADER   4u /* granules of a segment's header */
 #define MP__SEGMENT_LEAST (65536u / MP__RING_GRANULE)
@@ -201,25 +199,6 @@ static inline uint64_t
 mp__record_head(enum mp__record_kind kind, size_t size)
 {
     return (uint64_t)size << 8 | kind;
-}
-
-/* As memcpy, for messages: most are short, and then a call costs as much as
- * the copy. */
-static inline void
-mp__copy_short(void *to, const void *from, size_t size)
-{
-    enum { STEP = 16, SHORT = 256 };
-    unsigned char *t = to;
-    const unsigned char *f = from;
-
-    if (size < STEP || size > SHORT) {
-        if (size)
-            memcpy(to, from, size);
-        return;
-    }
-    for (size_t i = 0; i < size - STEP; i += STEP)
-        memcpy(t + i, f + i, STEP);
-    memcpy(t + size - STEP, f + size - STEP, STEP);
 }
 
 /* ---- queue_wait.c ---- */
