@@ -9,13 +9,14 @@
 #include "channel/produce.h"
 
 #include "os/clock.h"
+#include "region/bell.h"
 #include "region/extents.h"
 #include "region/waiters.h"
 
 #include <errno.h>
 
-#define NAP     100000  /* ns: while somebody else buries the dead */
-#define PARTIAL 8000000 /* ns: a sleep in which not all can be watched */
+#define NAP      100000  /* ns: while somebody else buries the dead */
+#define NOT_LONG 8000000 /* ns: while it is not known whom to watch */
 
 /* ---- The dead ---- */
 
@@ -150,64 +151,29 @@ mp__shelf_settle(struct mp_queue *queue)
 
 /* ---- Waiting ---- */
 
-/* The lives to watch, each once. */
-struct watch {
-    struct mp__futex_word words[MP__FUTEX_WAITV_MAX];
-    unsigned n;
-    int partial, dead;
-};
-
+/* Watches the owner of a slot. Stops at one that is dead. */
 static int
 watch_owner(struct mp__slot *slot, void *arg)
 {
     uint64_t owner = mp__slot_owner(slot);
-    struct mp__participant *part;
-    struct watch *watch = arg;
-    mp__a32 *word;
+    struct mp__watch *watch = arg;
 
-    if (owner <= MP__SLOT_WAITING || owner == mp__me.id)
-        return 0;
-    part = mp__participant_find(owner);
-    if (part == NULL) {
-        watch->dead = 1;
-        return 1;
-    }
-    word = mp__participant_word(part);
-    for (unsigned i = 1; i < watch->n; i++)
-        if (watch->words[i].word == word)
-            return 0;
-    if (watch->n == MP__FUTEX_WAITV_MAX) {
-        watch->partial = 1;
-        return 1;
-    }
-    watch->words[watch->n++] =
-        (struct mp__futex_word){word, mp__participant_word_alive(part)};
-    /* Was what has just been read of this life? */
-    watch->dead = mp__participant_find(owner) == NULL;
-    return watch->dead;
+    return owner > MP__SLOT_WAITING && owner != mp__me.id && !watch->partial &&
+           !mp__watch_life(watch, owner);
 }
 
 int
 mp__shelf_sleep(struct mp_queue *queue, mp__a32 *flag, uint32_t up,
                 mp_time until)
 {
-    struct watch watch;
+    struct mp__watch watch;
 
-    watch.words[0] = (struct mp__futex_word){flag, up};
-    watch.n = 1;
-    watch.partial = watch.dead = 0;
+    mp__watch_begin_at(&watch, flag, up);
 #ifndef MP__MUTATION_LIVES_UNWATCHED
-    mp__shelf_each_held(&queue->consumers.shelf, watch_owner, &watch);
-#endif
-    if (watch.dead)
+    if (mp__shelf_each_held(&queue->consumers.shelf, watch_owner, &watch))
         return 0;
-    if (mp__view.tier >= MP__TIER_NO_WAITV && watch.n > 1)
-        watch.partial = 1;
-    if (watch.partial && until > mp__now() + PARTIAL)
-        until = mp__now() + PARTIAL;
-    if (watch.n == 1 || mp__view.tier >= MP__TIER_NO_WAITV)
-        return mp__futex_wait(flag, up, until);
-    return mp__futex_waitv(watch.words, watch.n, until);
+#endif
+    return mp__watch_sleep(&watch, until);
 }
 
 /* Whether somebody else holds a message who will be done with it before it
@@ -246,7 +212,7 @@ wait_for_done(struct mp_queue *queue, mp_time deadline)
         return r;
     /* Not for long: who is still to be done may come to wait here, and then
      * nobody tells us. */
-    until = mp__now() + PARTIAL;
+    until = mp__now() + NOT_LONG;
     mp__wait_begin(flag);
     r = mp__shelf_sleep(queue, flag, MP__FLAG_SLEEPER,
                         deadline < until ? deadline : until);

@@ -44,7 +44,7 @@ somebody_died(struct mp__participant *const *lives, unsigned n)
 static int
 sleep_on(const struct mp__futex_word *words, unsigned n, mp_time until)
 {
-    if (mp__view.tier >= MP__TIER_NO_WAITV)
+    if (n == 1 || mp__view.tier >= MP__TIER_NO_WAITV)
         return mp__futex_wait(words[0].word, words[0].seen, until);
     return mp__futex_waitv(words, n, until);
 }
@@ -61,18 +61,33 @@ tell_where(const void *object)
 }
 
 void
-mp__watch_begin(struct mp__watch *watch, struct mp__bell *bell)
+mp__watch_begin_at(struct mp__watch *watch, mp__a32 *word, uint32_t seen)
 {
-    watch->words[0] = (struct mp__futex_word){&bell->word, 0};
+    watch->words[0] = (struct mp__futex_word){word, seen};
     watch->n = 1;
     watch->lives = 0;
     watch->partial = 0;
 }
 
 void
+mp__watch_begin(struct mp__watch *watch, struct mp__bell *bell)
+{
+    mp__watch_begin_at(watch, &bell->word, 0);
+}
+
+void
 mp__watch_word(struct mp__watch *watch, mp__a32 *word, uint32_t seen)
 {
     watch->words[watch->n++] = (struct mp__futex_word){word, seen};
+}
+
+static int
+is_watched(const struct mp__watch *watch, const mp__a32 *life)
+{
+    for (unsigned i = watch->n - watch->lives; i < watch->n; i++)
+        if (watch->words[i].word == life)
+            return 1;
+    return 0;
 }
 
 int
@@ -88,6 +103,8 @@ mp__watch_life(struct mp__watch *watch, uint64_t participant)
     /* Is what was just read of this life, not of the slot's next? */
     if (mp__participant_find(participant) == NULL)
         return 0;
+    if (is_watched(watch, word.word))
+        return 1;
     if (watch->n == MP__LENGTH(watch->words)) {
         watch->partial = 1;
         return 1;
@@ -97,8 +114,8 @@ mp__watch_life(struct mp__watch *watch, uint64_t participant)
     return 1;
 }
 
-/* The kernel wakes one of those who watch a life. The bell is still armed, so
- * that another is woken should this one die before it has woken the rest. */
+/* The kernel wakes one of those who watch a life. A bell is still armed, so that
+ * another is woken should this one die before it has woken the rest. */
 static void
 pass_on(const struct mp__watch *watch)
 {
@@ -114,6 +131,25 @@ something_changed(const struct mp__watch *watch)
         if (mp__load(watch->words[i].word) != watch->words[i].seen)
             return 1;
     return 0;
+}
+
+/* When to look again, at the latest. */
+static mp_time
+sleep_end(const struct mp__watch *watch, mp_time until)
+{
+    int blind = watch->lives && mp__view.tier >= MP__TIER_NO_WAITV;
+    mp_time soon;
+
+    if (!watch->partial && !blind)
+        return until;
+    soon = mp__now() + PARTIAL_SLICE;
+    return soon < until ? soon : until;
+}
+
+int
+mp__watch_sleep(const struct mp__watch *watch, mp_time until)
+{
+    return sleep_on(watch->words, watch->n, sleep_end(watch, until));
 }
 
 int

@@ -48,11 +48,20 @@ struct mp__watch {
 };
 
 void mp__watch_begin(struct mp__watch *watch, struct mp__bell *bell);
+/* With a futex word of the caller's in place of a bell: see
+ * mp__watch_sleep(). */
+void mp__watch_begin_at(struct mp__watch *watch, mp__a32 *word, uint32_t seen);
 /* Words before lives. */
 void mp__watch_word(struct mp__watch *watch, mp__a32 *word, uint32_t seen);
-/* 0: that participant is dead, and not watched. 1: it is watched, or there was
- * no room. */
+/* 0: that participant is dead, and not watched. 1: it is watched, once, or there
+ * was no room. */
 int mp__watch_life(struct mp__watch *watch, uint64_t participant);
+
+/* Sleeps once on what is watched, without a bell; for a moment only if not all
+ * can be watched. Of those who watch a life the kernel wakes one: who is woken
+ * by a death must call mp__reap(), which wakes the others. 0, -ETIMEDOUT,
+ * -EINTR. */
+int mp__watch_sleep(const struct mp__watch *watch, mp_time until);
 
 #define MP__SLICE_OVER 1
 

@@ -208,6 +208,45 @@ END_TEST
 
 /* Any but one of those who sleep for messages are killed before the consumer,
  * or at the same time: the one that is left notices. */
+static int
+take_from_two_and_wait(void *arg)
+{
+    struct stage **stages = arg;
+    mp_message message;
+
+    for (int i = 0; i < 2; i++)
+        if (mp_queue_take(stages[i]->queue, &message, MP_FOREVER) < 0)
+            return 1;
+    mp__add(&stages[0]->waiting, 1);
+    pause();
+    return 0;
+}
+
+/* The kernel tells one of those who watch the dead one's life. */
+START_TEST(getters_of_two_queues_get_what_one_consumer_had)
+{
+    struct stage *stages[2] = {stage_new(), stage_new()};
+    struct kin *kin[2];
+    pid_t pid;
+
+    for (int i = 0; i < 2; i++)
+        put_number(stages[i]->queue, 8, 1);
+    pid = child(take_from_two_and_wait, stages);
+    wait_until(mp__load(&stages[0]->waiting) == 1, 20);
+    for (int i = 0; i < 2; i++) {
+        kin[i] = kin_start((enum kin_how)_i, 1, take_one, stages[i]);
+        kin_await_sleep(kin[i]);
+    }
+    kill_and_reap(pid);
+    for (int i = 0; i < 2; i++) {
+        kin_end(kin[i]);
+        ck_assert_int_eq(stages[i]->numbers[0], 1);
+        ck_assert_uint_eq(stages[i]->attempts[0], 2);
+        end_stage(stages[i]);
+    }
+}
+END_TEST
+
 START_TEST(getters_asleep_die_before_the_consumer)
 {
     struct stage *stage = stage_new();
@@ -537,6 +576,8 @@ add_sleepers(TCase *tcase)
     tcase_add_loop_test(tcase, getters_asleep_get_all_that_comes_back, 0, 2);
     tcase_add_loop_test(tcase, joiners_asleep_go_on_when_it_comes_back, 0, 2);
     tcase_add_loop_test(tcase, getter_and_joiner_asleep, 0, 2);
+    tcase_add_loop_test(tcase, getters_of_two_queues_get_what_one_consumer_had,
+                        0, 2);
     tcase_add_loop_test(tcase, getters_asleep_die_before_the_consumer, 0,
                         2 * MOST);
     tcase_add_loop_test(tcase, getters_asleep_die_after_the_consumer, 0, MOST);
