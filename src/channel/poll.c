@@ -43,12 +43,10 @@
 #include "region/region.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define BUCKETS 64
-#define YIELDS  20 /* for one who is inside a mutex to leave it */
 
 /* A descriptor of this process. */
 struct own {
@@ -238,23 +236,6 @@ enter(struct own *own)
 
 /* ---- Arming ---- */
 
-/* Whether somebody is inside, and does not leave soon. */
-static int
-is_busy(struct mp__mutex *mutex)
-{
-    uint32_t holder = mp__load(&mutex->word) & FUTEX_TID_MASK;
-
-    for (int i = 0; i < YIELDS && holder; i++) {
-        for (int n = 0; n < 20; n++) {
-            if ((mp__load(&mutex->word) & FUTEX_TID_MASK) != holder)
-                return 0;
-            mp__cpu_relax();
-        }
-        sched_yield();
-    }
-    return holder != 0;
-}
-
 static int
 is_of_another(struct mp__slot *slot, void *unused)
 {
@@ -293,15 +274,15 @@ must_look(struct mp_queue *queue, uint32_t flag)
     return 0;
 #endif
 #ifndef MP__MUTATION_PUTTER_UNSEEN
-    if (is_busy(&queue->producers.mutex))
+    if (mp__mutex_stays_held(&queue->producers.mutex, NULL, 0))
         return 1;
 #endif
 #ifndef MP__MUTATION_CLOSER_UNSEEN
-    if (is_busy(&queue->pollers.closers))
+    if (mp__mutex_stays_held(&queue->pollers.closers, NULL, 0))
         return 1;
 #endif
     if ((queue->mode & MP__QUEUE_REDELIVER) && !(flag & MP__FLAG_SLEEPER) &&
-        is_busy(&queue->consumers.mutex))
+        mp__mutex_stays_held(&queue->consumers.mutex, NULL, 0))
         return 1;
     return has_news(queue);
 }

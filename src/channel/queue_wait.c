@@ -150,25 +150,21 @@ mp__side_wake_slow(mp__a32 *flag)
         mp__poll_wake(MP__CONTAINER(flag, struct mp_queue, consumer_sleeps));
 }
 
-/* Our flag is up. Whether the other side's mutex is free, or was for a moment:
- * who takes it from then on sees the flag. */
-static int
-flag_can_be_trusted(struct mp__side *other, mp__a64 *word, uint64_t seen)
+int
+mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word, uint64_t seen)
 {
-    uint32_t holder = mp__load(&other->mutex.word) & FUTEX_TID_MASK;
+    uint32_t holder = mp__load(&mutex->word) & FUTEX_TID_MASK;
 
-    /* An operation is short, unless its process does not run. */
     for (int i = 0; i < YIELDS && holder; i++) {
         for (int n = 0; n < 20; n++) {
-            uint32_t now = mp__load(&other->mutex.word) & FUTEX_TID_MASK;
-
-            if (now != holder || mp__load_acquire(word) != seen)
-                return 1;
+            if ((mp__load(&mutex->word) & FUTEX_TID_MASK) != holder ||
+                (word && mp__load_acquire(word) != seen))
+                return 0;
             mp__cpu_relax();
         }
         sched_yield();
     }
-    return holder == 0;
+    return holder != 0;
 }
 
 /* For reports: a wait is one, however many sleeps it takes. */
@@ -206,7 +202,8 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
     now = mp__now();
     until = mp__slice_end(deadline);
 #ifndef MP__MUTATION_TRUST_FLAG
-    if (!flag_can_be_trusted(other, word, seen) && until > now + NAP)
+    /* Our flag is up: who takes that mutex from now on sees it. */
+    if (mp__mutex_stays_held(&other->mutex, word, seen) && until > now + NAP)
         until = now + NAP;
 #else
     (void)other;

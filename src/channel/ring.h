@@ -224,6 +224,12 @@ mp__side_lock(struct mp_queue *queue, struct mp__side *side,
 int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
                   mp_time deadline, uint64_t seen);
 
+/* Whether somebody is inside, and does not leave soon: an operation is short,
+ * unless its process does not run. 0 also when `*word` (NULL: none) differs from
+ * `seen`. */
+int mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word,
+                         uint64_t seen);
+
 /* Looks at the other side's position for as long as it has paid lately.
  * Whether it moved. */
 int mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen);
