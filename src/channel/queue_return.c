@@ -231,10 +231,13 @@ mp__shelf_wait(struct mp_queue *queue, mp_time deadline)
 
     if (r != 0)
         return r < 0 ? r : 0;
-    segment = side->shelf.waiting == 0 ? mp__shelf_shrink(&side->shelf) : NULL;
+    segment = side->shelf.waiting == 0
+                  ? mp__shelf_shrink(&side->shelf, &side->mutex)
+                  : NULL;
     if (segment) {
         mp__mutex_unlock(&side->mutex);
         mp__extent_free(segment, mp__me.index, MP__HAND_SEGMENT);
+        mp__hands_settled();
         return mp__side_lock(queue, side, mp__queue_is_empty, deadline);
     }
     r = mp__queue_await(queue, deadline);

@@ -246,7 +246,7 @@ reach(struct mp__shelf *shelf)
 }
 
 void *
-mp__shelf_shrink(struct mp__shelf *shelf)
+mp__shelf_shrink(struct mp__shelf *shelf, struct mp__mutex *mutex)
 {
     uint32_t used = reach(shelf), n = segments_of(shelf);
     void *segment;
@@ -262,7 +262,7 @@ mp__shelf_shrink(struct mp__shelf *shelf)
     mp__compiler_barrier();
     shelf->intent_segment = segment;
     mp__compiler_barrier();
-    mp__hand_set(MP__HAND_SEGMENT, segment, NULL);
+    mp__hand_set(MP__HAND_SEGMENT, segment, mutex);
     mp__store(&shelf->segments[n - 1], 0);
     mp__compiler_barrier();
     shelf->intent_segment = NULL;

@@ -193,8 +193,8 @@ mp__shelf_settled(struct mp__shelf *shelf)
 void mp__shelf_repair(struct mp__shelf *shelf, int committed);
 
 /* When nothing waits: forgets slots beyond those in use. Returns a segment that
- * is not needed any more, in the caller's hand, or NULL. */
-void *mp__shelf_shrink(struct mp__shelf *shelf);
+ * is not needed any more, in the caller's hand under that mutex, or NULL. */
+void *mp__shelf_shrink(struct mp__shelf *shelf, struct mp__mutex *mutex);
 
 /* ---- Not holding it ---- */
 

@@ -289,6 +289,6 @@ const struct sweep_scenario sweep_shelf_order[] = {
     {"shelf.grows", make_shelf_full, stage_enter, victim_gets,
      .check = check_segments, .teardown = destroy_segments},
     {"shelf.shrinks", make_shelf_to_shrink, stage_enter, victim_looks,
-     .check = check_segments, .teardown = destroy_segments, .stride = 23},
+     .check = check_segments, .teardown = destroy_segments, .stride = 5},
     {0},
 };
