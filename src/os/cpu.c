@@ -75,29 +75,88 @@ mp__cpu_quota(const char *root)
     return smallest;
 }
 
+/* Reads "N" or "N-M" and what follows. 1: there is another; 0: that was the
+ * last; -EINVAL. */
+static int
+next_range(const char **list, unsigned long *first, unsigned long *last)
+{
+    const char *at = *list;
+    char *end;
+
+    if (*at < '0' || *at > '9')
+        return -EINVAL;
+    *first = *last = strtoul(at, &end, 10);
+    if (*end == '-') {
+        at = end + 1;
+        if (*at < '0' || *at > '9')
+            return -EINVAL;
+        *last = strtoul(at, &end, 10);
+    }
+    if (*first > *last || *last >= CPUS_MAX || (*end && *end != ','))
+        return -EINVAL;
+    *list = end + 1;
+    return *end == ',';
+}
+
 static int
 parse_list(const char *list, cpu_set_t *set, size_t size)
 {
-    do {
-        char *end;
-        unsigned long first, last;
+    unsigned long first, last;
+    int r;
 
-        if (*list < '0' || *list > '9')
-            return -EINVAL;
-        first = last = strtoul(list, &end, 10);
-        if (*end == '-') {
-            list = end + 1;
-            if (*list < '0' || *list > '9')
-                return -EINVAL;
-            last = strtoul(list, &end, 10);
-        }
-        if (first > last || last >= CPUS_MAX)
-            return -EINVAL;
-        for (unsigned long cpu = first; cpu <= last; cpu++)
-            CPU_SET_S(cpu, size, set);
-        list = end;
-    } while (*list++ == ',');
-    return list[-1] == '\0' ? 0 : -EINVAL;
+    do {
+        r = next_range(&list, &first, &last);
+        for (; r >= 0 && first <= last; first++)
+            CPU_SET_S(first, size, set);
+    } while (r > 0);
+    return r;
+}
+
+static int
+put(uint32_t *cpus, int n, int count, unsigned long cpu)
+{
+    if (count < n)
+        cpus[count] = (uint32_t)cpu;
+    return count + 1;
+}
+
+static int
+list_affinity(uint32_t *cpus, int n)
+{
+    cpu_set_t *set = CPU_ALLOC(CPUS_MAX);
+    size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
+    int count = 0;
+
+    if (!set)
+        return -ENOMEM;
+    CPU_ZERO_S(size, set);
+    if (sched_getaffinity(0, size, set) < 0)
+        count = -errno;
+    for (unsigned long cpu = 0; count >= 0 && cpu < CPUS_MAX; cpu++)
+        if (CPU_ISSET_S(cpu, size, set))
+            count = put(cpus, n, count, cpu);
+    CPU_FREE(set);
+    return count;
+}
+
+int
+mp__cpu_list(const char *list, uint32_t *cpus, int n)
+{
+    unsigned long first, last;
+    int count = 0, r = 0;
+
+    if (strcmp(list, "all") == 0) {
+        count = list_affinity(cpus, n);
+    } else {
+        do {
+            r = next_range(&list, &first, &last);
+            for (; r >= 0 && first <= last; first++)
+                count = put(cpus, n, count, first);
+        } while (r > 0);
+    }
+    if (r < 0)
+        return r;
+    return n > 0 && count > n ? n : count;
 }
 
 int
