@@ -12,7 +12,9 @@ int mp__queue_put_pointer(mp_queue *queue, void *p, mp_time deadline);
 /* Who has taken a pointer, told even if he dies: lies in the region. */
 struct mp__claim {
     mp__a64 pointer;  /* 0: nothing taken */
-    mp__a64 sequence; /* the how manieth message of the queue it was */
+    mp__a64 sequence; /* the how manieth message of the queue it was, below
+                         2^32, and the tag */
+    uint64_t tag; /* which queue it is taken from, << 32. Writer: the taker */
 };
 
 /* Takes a pointer into the claim, which must be empty: after the death of the

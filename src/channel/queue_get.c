@@ -293,7 +293,8 @@ mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim, mp_time deadline)
     mp__head_intend(queue);
     mp__store_release(&side->intent_claim, claim);
     mp__compiler_barrier();
-    mp__store_relaxed(&claim->sequence, mp__count(side->intent_position));
+    mp__store_relaxed(&claim->sequence,
+                      claim->tag | mp__count(side->intent_position));
     mp__store_release(&claim->pointer, pointer);
     mp__side_wake(&queue->producer_sleeps);
     mp__head_commit(queue, 1, found.next_place, found.size);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "os/descriptors.h"
+#include "process/record.h"
 #include "process/start.h"
 
 #include <errno.h>

@@ -104,6 +104,12 @@ void mp__process_become(mp_process *process, uint32_t serial);
 /* Whether the record is that of the calling process. */
 int mp__process_is_self(const mp_process *process);
 
+/* mp_process_start(); a `hidden` child is not the program's own: it is not
+ * listed and not waited for. */
+int mp__process_start(mp_process **ret_process, mp_target target,
+                      const void *arg, size_t size,
+                      const mp_process_attr *attr, int hidden);
+
 struct mp__local;
 
 /* Waits for the end of an entry's process, and says how it came: a code or

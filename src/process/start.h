@@ -45,11 +45,5 @@ void mp__start_arm(mp_process *process, const struct mp__watch *watch,
 /* A child has ended: if it had not begun, the start has failed for that. */
 int mp__start_died(mp_process *process, uint32_t serial, int code);
 
-/* mp_process_start(); a `hidden` child is not the program's own: it is not
- * listed and not waited for. */
-int mp__process_start(mp_process **ret_process, mp_target target,
-                      const void *arg, size_t size,
-                      const mp_process_attr *attr, int hidden);
-
 /* The descriptor of /dev/null, opened once. */
 int mp__start_null(void);

@@ -32,6 +32,7 @@ enum mp__slab {
     MP__SLAB_POOL,
     MP__SLAB_TASK,
     MP__SLAB_JOB, /* pool/: a map */
+    MP__SLAB_INBOX, /* pool/: who is told of the end of tasks */
     MP__SLAB_LOCK,
     MP__SLAB_RLOCK,
     MP__SLAB_SEMAPHORE,
