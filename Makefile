@@ -20,8 +20,8 @@ configured = @test -f $(1)/build.ninja || meson setup $(1) $(2) >&2
 # Of the tests: those that are programs of ours, and no checks of the tree.
 programs := --no-rebuild --no-suite house --no-suite headers --no-suite install
 
-.PHONY: build help run test check-fast bench sweep soak soak-queue fuzz model \
-	asan tsan valgrind install uninstall fmt clean
+.PHONY: build help run test check-fast bench sweep soak soak-queue soak-pool \
+	fuzz model asan tsan valgrind install uninstall fmt clean
 
 build: ## build the library, the examples and the tests (the default)
 	@$(deps) build
@@ -32,8 +32,9 @@ help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' \
 	    Makefile
 
-run: ## play the examples: the tour, then checksums of DIR=/usr/include
+run: ## play the examples: the tour, then larger ones, on DIR=/usr/include
 run: build
+	@$(deps) run
 	@$(tools)/run-examples $(BUILD) '$(DIR)'
 
 test: ## run the whole test-suite
@@ -61,19 +62,26 @@ sweep: ## kill a process at every instruction of each operation; mutations too
 	@$(BUILD)/tests/sweep/sweep
 	@$(tools)/mutations
 
-soak: ## kill processes at random for SECONDS=60, three times
+soak: ## kill processes at random for SECONDS=60, four times
 	@$(deps) build
 	$(call configured,$(BUILD))
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak $(SECONDS)
 	@$(BUILD)/tests/stress/soak sync $(SECONDS)
 	@$(BUILD)/tests/stress/soak queue $(SECONDS)
+	@$(BUILD)/tests/stress/soak pool $(SECONDS)
 
 soak-queue: ## MESSAGES=10000000 through a queue whose users are killed
 	@$(deps) build
 	$(call configured,$(BUILD))
 	@ninja -C $(BUILD) tests/stress/millions
 	@$(BUILD)/tests/stress/millions $(MESSAGES)
+
+soak-pool: ## kill a pool's worker every 5 ms for SECONDS=60
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD) tests/stress/soak
+	@$(BUILD)/tests/stress/soak pool $(SECONDS)
 
 fuzz: ## feed broken bytes to whatever parses bytes
 	@echo 'Nothing to fuzz: no part of mproc reads bytes that come from' \

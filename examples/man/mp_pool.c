@@ -1,65 +1,61 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps a function over an array, then runs a task that fails. */
+/* One worker, which counts its tasks and is replaced after three of them; then
+ * the pool grows. */
 #include <mproc.h>
 #include <stdio.h>
 
-static int
-square(const void *item, void *result, void *ctx)
-{
-    const int *number = item;
-    int *squared = result;
+/* What each worker has a copy of: its state. */
+struct desk {
+    int stamp;
+    int served;
+};
 
-    (void)ctx;
-    *squared = *number * *number;
-    return 0;
+static int
+open_desk(void *arg)
+{
+    struct desk *desk = arg;
+
+    return desk->stamp == 7 ? 0 : 1; /* else this worker is of no use */
 }
 
 static int
-divide(mp_task *task)
+serve(mp_task *task)
 {
-    const int *n = mp_task_arg(task, NULL);
-    int quotient;
+    struct desk *desk = mp_task_state(task);
 
-    if (n[1] == 0)
-        return mp_task_fail(task, "%d cannot be divided by 0", n[0]);
-    quotient = n[0] / n[1];
-    return mp_task_return(task, &quotient, sizeof(quotient));
+    desk->served++;
+    return mp_task_return(task, &desk->served, sizeof(desk->served));
 }
 
 int
 main(void)
 {
-    int numbers[] = {1, 2, 3, 4, 5}, squares[5];
-    int arguments[2][2] = {{84, 2}, {1, 0}};
-    mp_result *results[2];
-    mp_pool *pool;
-    int quotient;
+    MP_POOL_SCOPE mp_pool *pool = NULL;
+    struct desk desk = {.stamp = 7};
+    mp_result *result;
+    int served;
 
-    if (mp_pool_create(&pool, 2, NULL) < 0 ||
-        mp_pool_map(pool, square, numbers, sizeof(int), squares, sizeof(int),
-                    5, NULL) < 0) {
+    if (mp_pool_create(&pool, 1,
+                       MP_POOL_ATTR(.name = "office", .initializer = open_desk,
+                                    .initializer_arg = &desk,
+                                    .initializer_size = sizeof(desk),
+                                    .tasks_per_worker = 3)) < 0) {
         fprintf(stderr, "%s\n", mp_last_error());
         return 1;
     }
-    for (int i = 0; i < 5; i++)
-        printf("%d%c", squares[i], i < 4 ? ' ' : '\n');
-
-    for (int i = 0; i < 2; i++) {
-        if (mp_pool_apply_async(pool, divide, arguments[i],
-                                sizeof(arguments[i]), NULL, &results[i]) < 0)
+    for (int i = 0; i < 7; i++) {
+        if (mp_pool_apply(pool, serve, NULL, 0, &result) < 0 ||
+            mp_result_get(result, &served, sizeof(served), MP_FOREVER) < 0)
             return 1;
-    }
-    for (int i = 0; i < 2; i++) {
-        if (mp_result_get(results[i], &quotient, sizeof(quotient),
-                          MP_FOREVER) < 0)
-            printf("failed: %s\n", mp_result_error(results[i]));
-        else
-            printf("%d\n", quotient);
-        mp_result_free(results[i]);
+        printf("%d%c", served, i < 6 ? ' ' : '\n');
+        mp_result_free(result);
     }
 
+    if (mp_pool_resize(pool, 3) < 0)
+        return 1;
+    printf("workers: %d\n", mp_pool_workers(pool, NULL, 0));
     mp_pool_close(pool);
     mp_pool_join(pool, MP_FOREVER);
-    mp_pool_destroy(pool);
-    return 0;
+    printf("workers: %d\n", mp_pool_workers(pool, NULL, 0));
+    return 0; /* the pool is destroyed here */
 }

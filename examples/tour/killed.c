@@ -2,11 +2,13 @@
 /* Death is an event. The third of five tasks is killed by SIGKILL, as the
  * kernel does when memory runs out: that task fails with an error that says
  * who died of what, the others do not notice, and the pool is whole again.
- * Then a consumer is killed while it waits at a queue, and the queue goes
+ * Then one aborts: the error says where in the program it was. And a consumer is killed while it waits at a queue, and the queue goes
  * on. */
 #include "tour.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { TASKS = 5 };
 
@@ -56,6 +58,43 @@ kill_a_worker(void)
     MUST(mp_pool_destroy(pool));
 }
 
+/* Not inlined, so that the way there can be seen. */
+static __attribute__((noinline)) int
+divide_by(int number)
+{
+    if (number == 0)
+        abort();
+    return 42 / number;
+}
+
+static int
+abort_at_zero(mp_task *task)
+{
+    const int *number = mp_task_arg(task, NULL);
+    int quotient = divide_by(*number);
+
+    return mp_task_return(task, &quotient, sizeof(quotient));
+}
+
+static void
+abort_a_worker(void)
+{
+    mp_result *result;
+    mp_pool *pool;
+    int number = 0;
+
+    MUST(mp_pool_create(&pool, 1, NULL));
+    MUST(mp_pool_apply(pool, abort_at_zero, &number, sizeof(number), &result));
+    for (const char *line = mp_result_error(result); line && *line;) {
+        int length = (int)strcspn(line, "\n");
+
+        say("%.*s", length, line);
+        line += length + (line[length] == '\n');
+    }
+    MUST(mp_result_free(result));
+    MUST(mp_pool_destroy(pool));
+}
+
 static int
 take_one(void *arg)
 {
@@ -94,5 +133,6 @@ void
 scene_killed(void)
 {
     kill_a_worker();
+    abort_a_worker();
     kill_a_consumer();
 }

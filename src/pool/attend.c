@@ -10,21 +10,31 @@
  * Each post has one keeper at a time, whose participant id is in the post. A
  * dead keeper counts as none, and the next one does every step again:
  *
- *   settle  the task and the item of the dead worker fail. What has been
- *           settled is told from the state of the task or of the range
+ *   settle  what the dead worker had in hand: bury.c
  *   VACANT  counts the death; the process's handle is put aside, to be closed
- *   START.. a new epoch; then a process is started with that epoch, outside
- *           every lock
- *   UP      set by the worker itself, if the epoch is still its own. So when a
- *           keeper dies in between, its worker either has the post or, if the
- *           next keeper has begun another epoch, goes home
+ *   START.. a new epoch; then a process is started with it: birth.c
+ *   UP      set by the worker itself, if the epoch is still its own
+ *
+ * A vacant post gets a worker when one is wanted: there are fewer than there
+ * are to be, or, where workers come and go with the work, more is waiting than
+ * there are idle ones. A post with work left that only its next worker can do
+ * always gets one.
+ *
+ * A worker is also buried alive: when the task that it runs was cancelled, and
+ * when the pool has ended.
  *
  * Restarts are bounded: deaths are counted in a row, as long as nothing ends
  * in between. A death that takes a task with it is paid for by that task and
  * does not count. Beyond the limit nobody is started any more until something
- * has ended; and when nobody is left either, the pool is broken. */
+ * has ended; and when nobody is left either, the pool is broken.
+ *
+ * The owner may be busy with something else for long. So workers look around
+ * between two tasks, one post at a time, and attend to the pool when somebody
+ * has been missing for a while: no sooner, for the owner's own calls are to
+ * come first, whose children are not foster ones. */
 #include "pool/job.h"
 #include "pool/pool.h"
+#include "pool/progress.h"
 #include "pool/task.h"
 
 #include "base/error.h"
@@ -34,13 +44,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#define DEATH_WAIT   2.0        /* for the system to know of an exit code */
-#define RETRY_AFTER  100000000  /* ns, when no process could be started */
-#define ROW_GAP      5000000000 /* ns: a death after that begins a new row */
-#define UNSURE_SLICE 5000000    /* ns, while not everybody can be watched */
+#define MISSING      100000000 /* ns, after which workers see to it */
+#define UNSURE_SLICE 5000000   /* ns, while not everybody can be watched */
 #define WATCH_MOST   120u
 
 enum duty {
@@ -52,50 +58,39 @@ enum duty {
     GIVE_UP, /* too many have died, or refused */
 };
 
-static int
-is_dead(uint64_t participant)
-{
-    return mp__participant_find(participant) == NULL;
-}
-
-/* What all workers have done so far. */
-static uint64_t
-work_done(mp_pool *pool)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < pool->count; i++)
-        sum += mp__load_relaxed(&pool->workers[i].ended);
-    return sum;
-}
-
 /* Whether too many died in a row. */
 static int
 too_many_deaths(mp_pool *pool)
 {
-    uint32_t limit = 4 * pool->count;
+    uint32_t limit = 4 * mp__posts(pool);
 
     if (limit < 10)
         limit = 10;
     return mp__load(&pool->deaths) > limit &&
-           work_done(pool) == mp__load(&pool->ended);
+           mp__pool_work_done(pool) == mp__load(&pool->ended);
+}
+
+/* Whether a closed pool has nothing left to do at a vacant post. */
+static int
+is_done(mp_pool *pool, struct mp__worker *w)
+{
+    return mp__pool_state(pool) == MP__POOL_CLOSED &&
+           mp__pool_queued(pool) == 0 && !mp__task_waits_at(w) &&
+           !mp__job_pending(pool);
 }
 
 static enum duty
 duty_at_vacant(mp_pool *pool, struct mp__worker *w)
 {
-    enum mp__pool_state state = mp__pool_state(pool);
-
-    if (state >= MP__POOL_TERMINATED)
-        return CLOSE;
-    if (state == MP__POOL_CLOSED && mp_queue_size(pool->queue) == 0 &&
-        !mp__job_pending(pool))
+    if (mp__pool_state(pool) >= MP__POOL_TERMINATED || is_done(pool, w))
         return CLOSE;
     if (w->refused && !mp__load(&pool->ready))
         return GIVE_UP;
     if (too_many_deaths(pool))
         return GIVE_UP;
-    return w->retry == 0 || mp__now() >= w->retry ? FILL : NOTHING;
+    if (w->retry != 0 && mp__now() < w->retry)
+        return NOTHING;
+    return mp__post_has_work(w) || mp__posts_wanted(pool) ? FILL : NOTHING;
 }
 
 /* What there is to do at a post that has no keeper but perhaps the caller. */
@@ -115,79 +110,15 @@ duty_at(mp_pool *pool, struct mp__worker *w)
         return ends || !process || mp_process_is_alive(process) != 1 ? BURY
                                                                      : NOTHING;
     case MP__STAGE_UP:
+    case MP__STAGE_RELIEVED:
     case MP__STAGE_LEAVING:
-        return ends || is_dead(mp__load(&w->participant)) ? BURY : NOTHING;
+        return ends || mp__is_dead(mp__load(&w->participant)) ||
+                       mp__post_is_condemned(w)
+                   ? BURY
+                   : NOTHING;
     default:
         return NOTHING;
     }
-}
-
-/* ---- Death ---- */
-
-/* Sees to it that the worker has ended, and finds out how. */
-static void
-investigate(mp_pool *pool, struct mp__worker *w, struct mp__obituary *obituary)
-{
-    mp_process *process = atomic_load(&w->process);
-    mp_time limit = mp_timeout(DEATH_WAIT);
-
-    if (process) {
-        mp_process_kill(process); /* its main thread may have ended alone */
-        while (mp_process_join(process, limit) == -EINTR)
-            ;
-    }
-    obituary->code =
-        mp__pool_state(pool) == MP__POOL_TERMINATED ? -ECANCELED : -ESRCH;
-    obituary->why = mp__pool_state(pool) == MP__POOL_BROKEN ? pool->why : NULL;
-    snprintf(obituary->who, sizeof(obituary->who), "worker %s:%u (pid %d)",
-             pool->name, (unsigned)(w - pool->workers) + 1,
-             process ? (int)mp_process_pid(process) : 0);
-    if (process)
-        mp__process_describe_end(process, obituary->how,
-                                 sizeof(obituary->how));
-    else
-        snprintf(obituary->how, sizeof(obituary->how), "nobody knows how");
-}
-
-/* Counts the death. The pool's mutex is held. */
-static void
-count_death(mp_pool *pool, int held, const struct mp__obituary *obituary)
-{
-    uint64_t done = work_done(pool);
-
-    if (held || done != mp__load(&pool->ended) ||
-        mp__now() - pool->died > ROW_GAP)
-        mp__store(&pool->deaths, 0);
-    mp__store(&pool->ended, done);
-    pool->died = mp__now();
-    if (held)
-        return;
-    mp__add(&pool->deaths, 1);
-    snprintf(pool->last, sizeof(pool->last), "%s, %s", obituary->who,
-             obituary->how);
-}
-
-/* Ends the worker's time at its post; `seen` is the stage it was found in. */
-static void
-vacate(mp_pool *pool, struct mp__worker *w, uint64_t seen, int held,
-       const struct mp__obituary *obituary)
-{
-    int leaving = (seen & 0xff) == MP__STAGE_LEAVING;
-    mp_process *process;
-
-    mp__mutex_lock(&pool->mutex);
-    if (mp__load(&w->stage) == seen) {
-        if (!leaving)
-            count_death(pool, held, obituary);
-        process = atomic_load(&w->process);
-        if (process)
-            w->buried_serial = mp__state_serial(mp__load(&process->state));
-        atomic_store(&w->buried, process);
-        atomic_store(&w->process, NULL);
-        mp__store(&w->participant, 0);
-        mp__worker_set_stage(w, leaving ? MP__STAGE_GONE : MP__STAGE_VACANT);
-    }
-    mp__mutex_unlock(&pool->mutex);
 }
 
 /* A keeper that died here may have closed the handle already: the serial tells
@@ -203,93 +134,12 @@ tidy(struct mp__worker *w)
     atomic_store(&w->buried, NULL);
 }
 
-static void
-bury(mp_pool *pool, struct mp__worker *w)
-{
-    uint64_t seen = mp__load(&w->stage);
-    int ends = mp__pool_state(pool) >= MP__POOL_TERMINATED;
-    struct mp__obituary obituary;
-    int held = 0;
-
-    mp__reap(); /* wakes the others who watch this life */
-    investigate(pool, w, &obituary);
-    if ((seen & 0xff) != MP__STAGE_STARTING && w->ready) {
-        mp__queue_settle(pool->queue, &w->claim);
-        held += mp__task_settle(w, (uint32_t)(w - pool->workers), &obituary);
-        held += mp__job_settle(pool, w, ends, &obituary);
-    }
-    vacate(pool, w, seen, held, &obituary);
-}
-
-/* ---- Birth ---- */
-
-static uint64_t
-begin_epoch(mp_pool *pool, struct mp__worker *w)
-{
-    uint64_t epoch;
-
-    mp__mutex_lock(&pool->mutex);
-    epoch = (mp__load(&w->stage) >> 8) + 1;
-    mp__store(&w->claim.pointer, 0);
-    mp__store(&w->begun, UINT64_MAX);
-    w->refused = 0;
-    w->ready = 0;
-    w->starter = (uint32_t)getpid();
-    w->foster = (uint32_t)mp__worker_is_of(pool);
-    mp__store(&w->stage, mp__stage_word(epoch, MP__STAGE_STARTING));
-    mp__mutex_unlock(&pool->mutex);
-    return epoch;
-}
-
-static void
-record_start(mp_pool *pool, struct mp__worker *w, uint64_t epoch,
-             mp_process *process)
-{
-    mp__mutex_lock(&pool->mutex);
-    if (mp__load(&w->stage) >> 8 == epoch) {
-        if (process) {
-            atomic_store(&w->process, process);
-        } else {
-            mp__add(&pool->deaths, 1);
-            snprintf(pool->last, sizeof(pool->last), "%s", mp_last_error());
-            w->retry = mp__now() + RETRY_AFTER;
-            mp__worker_set_stage(w, MP__STAGE_VACANT);
-        }
-    }
-    mp__mutex_unlock(&pool->mutex);
-}
-
-int
-mp__pool_fill(mp_pool *pool, struct mp__worker *w)
-{
-    struct mp__posting posting = {
-        .pool = pool,
-        .pool_id = pool->id,
-        .index = (uint32_t)(w - pool->workers),
-        .epoch = begin_epoch(pool, w),
-    };
-    char name[MP__POOL_NAME_MAX + 16];
-    mp_process *process = NULL;
-    int r;
-
-    snprintf(name, sizeof(name), "%s:%u", pool->name, posting.index + 1);
-    /* A worker that another worker starts must not die with it: that would
-     * take a second task along. */
-    r = mp_process_start(
-        &process, mp__worker_main, &posting, sizeof(posting),
-        MP_PROCESS_ATTR(.name = name, .daemon = 1, .method = pool->method,
-                        .on_parent_death =
-                            w->foster ? MP_DEATH_STAY : MP_DEATH_KILL));
-    record_start(pool, w, posting.epoch, r < 0 ? NULL : process);
-    return r;
-}
-
 /* ---- Keepers ---- */
 
 /* The pool's mutex, because a pool that is being destroyed under our feet has
  * no posts any more: mp_pool_destroy() takes it too. */
-static int
-become_keeper(mp_pool *pool, uint64_t id, struct mp__worker *w)
+int
+mp__post_keep(mp_pool *pool, uint64_t id, struct mp__worker *w)
 {
     uint64_t keeper;
     int mine = 0;
@@ -297,15 +147,15 @@ become_keeper(mp_pool *pool, uint64_t id, struct mp__worker *w)
     mp__mutex_lock(&pool->mutex);
     if (mp__pool_is(pool, id)) {
         keeper = mp__load(&w->keeper);
-        mine = is_dead(keeper) &&
+        mine = mp__is_dead(keeper) &&
                mp__cas(&w->keeper, &keeper, mp__participant_id(mp__me.part));
     }
     mp__mutex_unlock(&pool->mutex);
     return mine;
 }
 
-static void
-resign(mp_pool *pool, struct mp__worker *w)
+void
+mp__post_resign(mp_pool *pool, struct mp__worker *w)
 {
     mp__store(&w->keeper, 0);
     mp__bell_arm(&pool->bell);
@@ -316,9 +166,10 @@ resign(mp_pool *pool, struct mp__worker *w)
 static void
 close_post(mp_pool *pool, struct mp__worker *w)
 {
+    mp__task_forsake(w);
     mp__job_settle(pool, w, 1, NULL);
     mp__mutex_lock(&pool->mutex);
-    mp__worker_set_stage(w, MP__STAGE_GONE);
+    mp__post_set(pool, w, mp__worker_epoch(w), MP__STAGE_GONE);
     mp__mutex_unlock(&pool->mutex);
 }
 
@@ -328,34 +179,36 @@ look_after(mp_pool *pool, uint64_t id, struct mp__worker *w)
 {
     enum duty duty = duty_at(pool, w);
 
-    if (duty == GIVE_UP && !mp__load(&w->job))
+    if (duty == GIVE_UP && !mp__post_has_work(w))
         return GIVE_UP;
-    if (duty == NOTHING || !become_keeper(pool, id, w))
+    if (duty == NOTHING || !mp__post_keep(pool, id, w))
         return NOTHING;
     while ((duty = duty_at(pool, w)) != NOTHING) {
         if (duty == TIDY)
             tidy(w);
         else if (duty == BURY)
-            bury(pool, w);
+            mp__pool_bury(pool, w);
         else if (duty == CLOSE)
             close_post(pool, w);
         else if (duty == GIVE_UP || mp__pool_fill(pool, w) < 0)
             break;
     }
-    if (duty == GIVE_UP)
+    if (duty == GIVE_UP) {
+        mp__task_forsake(w);
         mp__job_settle(pool, w, 1, NULL);
-    resign(pool, w);
+    }
+    mp__post_resign(pool, w);
     return duty;
 }
 
 void
 mp__pool_kill(mp_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->count; i++) {
-        struct mp__worker *w = &pool->workers[i];
+    for (uint32_t i = 0; i < mp__posts(pool); i++) {
+        struct mp__worker *w = mp__post(pool, i);
         mp_process *process;
 
-        if (!become_keeper(pool, pool->id, w)) /* who is will see to it */
+        if (!mp__post_keep(pool, pool->id, w)) /* who is will see to it */
             continue;
         process = atomic_load(&w->process);
         if (process)
@@ -386,39 +239,110 @@ void
 mp__pool_attend(mp_pool *pool)
 {
     const uint64_t id = pool->id;
-    struct mp__worker *const workers = pool->workers;
-    const uint32_t count = pool->count;
+    const uint32_t count = mp__posts(pool);
     uint32_t given_up = 0;
 
     if (!mp__pool_is(pool, id))
         return;
     for (uint32_t i = 0; i < count; i++)
-        given_up += look_after(pool, id, &workers[i]) == GIVE_UP;
+        given_up += look_after(pool, id, mp__post(pool, i)) == GIVE_UP;
     if (given_up < count)
         return;
     give_up(pool);
     for (uint32_t i = 0; i < count; i++)
-        look_after(pool, id, &workers[i]);
+        look_after(pool, id, mp__post(pool, i));
+}
+
+/* Whether somebody is wanted at the post who is not there. */
+static int
+is_missed(mp_pool *pool, struct mp__worker *w)
+{
+    switch (mp__worker_stage(w)) {
+    case MP__STAGE_UP:
+        return mp__is_dead(mp__load_relaxed(&w->participant));
+    case MP__STAGE_VACANT:
+        return mp__post_has_work(w) || mp__posts_wanted(pool);
+    default:
+        return 1;
+    }
 }
 
 void
 mp__pool_glance(mp_pool *pool, uint64_t turn)
 {
-    struct mp__worker *w = &pool->workers[turn % pool->count];
+    struct mp__worker *w = mp__post(pool, (uint32_t)(turn % mp__posts(pool)));
 
-    if (MP__UNLIKELY(mp__worker_stage(w) != MP__STAGE_UP ||
-                     is_dead(mp__load_relaxed(&w->participant))))
+    if (MP__UNLIKELY(is_missed(pool, w)))
         mp__pool_attend(pool);
+}
+
+/* Who was found missing, and when; of this process. */
+static struct {
+    struct mp__worker *post;
+    uint64_t stage;
+    mp_time since;
+} missing;
+
+/* Whether the one who was missing is so still, as it was. */
+static int
+is_still_missing(mp_pool *pool)
+{
+    return missing.post && missing.post->pool == pool &&
+           missing.stage == mp__load(&missing.post->stage) &&
+           is_missed(pool, missing.post);
+}
+
+/* Looks for one who is missing among `count` posts. */
+static void
+look(mp_pool *pool, const struct mp__worker *w, uint32_t first, uint32_t count)
+{
+    missing.post = NULL;
+    for (uint32_t i = 0; i < count && !missing.post; i++) {
+        struct mp__worker *other =
+            mp__post(pool, (first + i) % mp__posts(pool));
+
+        if (other == w || MP__LIKELY(!is_missed(pool, other)))
+            continue;
+        missing.post = other;
+        missing.stage = mp__load(&other->stage);
+        missing.since = mp__now();
+    }
+}
+
+static void
+look_for_missing(mp_pool *pool, const struct mp__worker *w, uint32_t first,
+                 uint32_t count)
+{
+    if (MP__LIKELY(!missing.post) || !is_still_missing(pool)) {
+        look(pool, w, first, count);
+    } else if (mp__now() - missing.since >= MISSING) {
+        mp__pool_attend(pool);
+        missing.post = NULL;
+    }
+}
+
+void
+mp__pool_look_around(mp_pool *pool, struct mp__worker *w)
+{
+    static uint32_t turn;
+
+    look_for_missing(pool, w, ++turn, 1);
+}
+
+void
+mp__pool_look_at_all(mp_pool *pool, struct mp__worker *w)
+{
+    look_for_missing(pool, w, 0, mp__posts(pool));
 }
 
 int
 mp__pool_is_empty(mp_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->count; i++) {
-        struct mp__worker *w = &pool->workers[i];
+    for (uint32_t i = 0; i < mp__posts(pool); i++) {
+        struct mp__worker *w = mp__post(pool, i);
 
         if (mp__worker_stage(w) != MP__STAGE_GONE || mp__load(&w->buried) ||
-            !is_dead(mp__load(&w->keeper)))
+            !mp__is_dead(mp__load(&w->keeper)))
             return 0;
     }
     return 1;
@@ -433,8 +357,8 @@ whom_to_watch(mp_pool *pool, struct mp__participant **watch, int *sure)
 {
     unsigned n = 0;
 
-    for (uint32_t i = 0; i < pool->count && n < WATCH_MOST; i++) {
-        struct mp__worker *w = &pool->workers[i];
+    for (uint32_t i = 0; i < mp__posts(pool) && n < WATCH_MOST; i++) {
+        struct mp__worker *w = mp__post(pool, i);
         struct mp__participant *part =
             mp__participant_find(mp__load(&w->keeper));
 
@@ -449,7 +373,7 @@ whom_to_watch(mp_pool *pool, struct mp__participant **watch, int *sure)
         else
             *sure = 0;
     }
-    if (pool->count > WATCH_MOST)
+    if (mp__posts(pool) > WATCH_MOST)
         *sure = 0;
     return n;
 }
@@ -469,6 +393,8 @@ mp__pool_sleep(mp_pool *pool, struct mp__bell *bell, mp__a32 *data,
     n = whom_to_watch(pool, watch, &sure);
     if (!sure && mp__now() + UNSURE_SLICE < until)
         until = mp__now() + UNSURE_SLICE;
+    if (MP__UNLIKELY(pool->progress))
+        until = mp__pool_bar_show(pool, until);
     r = mp__bell_wait(bell, data, seen, watch, n, until);
     return r == -ETIMEDOUT ? 0 : r;
 }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Posts ---- */
 
@@ -27,13 +28,17 @@ struct look {
     mp_task *task;
     struct mp__job *job;
     uint64_t at, to;
+    int wanted; /* somebody is missing */
 };
 
 /* Whether the pool was there all the time. */
 static int
-look_at_post(mp_pool *pool, uint64_t id, struct mp__worker *w,
-             struct look *look)
+look_at_post(mp_pool *pool, uint64_t id, uint32_t post, struct look *look)
 {
+    struct mp__worker *w = mp__post(pool, post);
+
+    if (!mp__region_contains(w, sizeof(*w)))
+        return 0;
     look->stage = mp__worker_stage(w);
     look->participant = mp__load(&w->participant);
     look->process = mp__load(&w->process);
@@ -41,6 +46,7 @@ look_at_post(mp_pool *pool, uint64_t id, struct mp__worker *w,
     look->job = mp__load(&w->job);
     look->at = mp__load(&w->at);
     look->to = mp__load(&w->to);
+    look->wanted = mp__posts_filled(pool) < mp__load(&pool->wanted);
     return mp__pool_is(pool, id);
 }
 
@@ -91,7 +97,8 @@ report_post(struct mp__report *report, mp_pool *pool, const struct look *look)
 {
     int dead = mp__participant_find(look->participant) == NULL;
 
-    if (look->stage == MP__STAGE_GONE)
+    if (look->stage == MP__STAGE_GONE ||
+        (look->stage == MP__STAGE_VACANT && !look->wanted))
         return;
     mp__report(report, "  ");
     if (look->stage == MP__STAGE_VACANT) {
@@ -154,19 +161,16 @@ describe_pool(struct mp__report *report, void *object)
 {
     mp_pool *pool = object;
     uint64_t id = pool->id;
-    struct mp__worker *workers = pool->workers;
-    uint32_t count = pool->count;
+    uint32_t count = mp__posts(pool), wanted = mp__load(&pool->wanted);
     enum mp__pool_state state = mp__pool_state(pool);
     struct maps maps = {report, pool};
-    mp_queue *queue = pool->queue;
     struct mp__waiting waiting;
     size_t queued;
     struct look look;
 
-    if (!mp__pool_is(pool, id) ||
-        !mp__region_contains(workers, count * sizeof(*workers)))
+    if (!mp__pool_is(pool, id) || count > MP__POOL_WORKERS_MAX)
         return -EBADF;
-    queued = mp__object_ok(queue, MP__SLAB_QUEUE) ? mp_queue_size(queue) : 0;
+    queued = mp__pool_queued(pool);
     mp__waiting_in(&waiting, &pool->bell, sizeof(pool->bell));
     mp__report_object(report, "pool", pool, pool->name, sizeof(pool->name));
     mp__report(report, ": %s", state_name(state));
@@ -175,10 +179,10 @@ describe_pool(struct mp__report *report, void *object)
         mp__report_name(report, pool->why, sizeof(pool->why));
         mp__report(report, ")");
     }
-    mp__report(report, "; %u worker%s; %zu in its queue\n", count,
-               count == 1 ? "" : "s", queued);
+    mp__report(report, "; %u worker%s; %zu in its queue\n", wanted,
+               wanted == 1 ? "" : "s", queued);
     for (look.post = 0; look.post < count; look.post++) {
-        if (!look_at_post(pool, id, &workers[look.post], &look))
+        if (!look_at_post(pool, id, look.post, &look))
             return 0;
         report_post(report, pool, &look);
     }
@@ -195,15 +199,10 @@ report_runner(struct mp__report *report, mp_pool *pool, uint64_t id,
               uint32_t post)
 {
     struct look look = {.post = post};
-    struct mp__worker *workers;
 
     mp__report(report, "running");
-    if (!mp__pool_is(pool, id))
-        return;
-    workers = pool->workers;
-    if (post >= pool->count ||
-        !mp__region_contains(workers, (post + 1) * sizeof(*workers)) ||
-        !look_at_post(pool, id, &workers[post], &look))
+    if (!mp__pool_is(pool, id) || post >= mp__posts(pool) ||
+        post >= MP__POOL_WORKERS_MAX || !look_at_post(pool, id, post, &look))
         return;
     mp__report(report, " at ");
     report_worker(report, &look);
@@ -223,9 +222,14 @@ report_task(struct mp__report *report, mp_task *task, uint32_t state)
     case MP__TASK_QUEUED:
         mp__report(report, "queued");
         break;
+    case MP__TASK_AGAIN:
+        mp__report(report, "about to be tried again");
+        break;
     case MP__TASK_RUNNING:
         report_runner(report, task->pool, task->pool_id,
                       state >> MP__TASK_POST);
+        if (state & MP__TASK_CANCELLING)
+            mp__report(report, ", to be cancelled");
         break;
     case MP__TASK_DONE:
         mp__report(report, "done, %llu bytes",
@@ -270,9 +274,66 @@ describe_result(struct mp__report *report, void *object)
     return 0;
 }
 
+/* ---- Results of maps ---- */
+
+static void
+report_map_state(struct mp__report *report, struct mp__job *job)
+{
+    uint64_t begun = mp__load(&job->cursor), failure = mp__load(&job->failure);
+    const struct mp__failure *f = &job->failures[failure & 1];
+
+    switch (mp__load_acquire(&job->verdict)) {
+    case MP__JOB_OPEN:
+        mp__report(report, "%llu begun",
+                   (unsigned long long)(begun < job->n ? begun : job->n));
+        break;
+    case MP__JOB_DONE:
+        if (failure == ~(uint64_t)0) {
+            mp__report(report, "done");
+            break;
+        }
+        mp__report(report, "failed with %d: ", (int)f->code);
+        mp__report_name(report, f->text, strcspn(f->text, "\n"));
+        break;
+    case MP__JOB_CANCELLED:
+        mp__report(report, "cancelled");
+        break;
+    default:
+        mp__report(report, "ended by the end of its pool");
+    }
+}
+
+static int
+describe_map(struct mp__report *report, void *object)
+{
+    struct mp__job *job = object;
+    mp_pool *pool = job->pool;
+    uint64_t id = job->pool_id;
+    struct mp__waiting waiting;
+
+    if (!job->detached || job->retired)
+        return -EBADF;
+    mp__waiting_in(&waiting, &job->bell, sizeof(job->bell));
+    mp__report_object(report, "result", job, NULL, 0);
+    mp__report(report, " of map %llu", (unsigned long long)job->number);
+    if (mp__pool_is(pool, id)) {
+        mp__report(report, " in ");
+        mp__report_object(report, "pool", pool, pool->name,
+                          sizeof(pool->name));
+    }
+    mp__report(report, ": %llu items, ", (unsigned long long)job->n);
+    report_map_state(report, job);
+    mp__report(report, "; ");
+    mp__report_count(report, waiting.n);
+    mp__report(report, "\n");
+    mp__report_waiting(report, &waiting, "");
+    return 0;
+}
+
 void
 mp__pool_describe(void)
 {
     mp__describe_with(MP__SLAB_POOL, "pool", describe_pool);
     mp__describe_with(MP__SLAB_TASK, "result", describe_result);
+    mp__describe_with(MP__SLAB_JOB, "result", describe_map);
 }

@@ -1,73 +1,86 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps, as the workers see them.
+/* Maps: who is at them, and how they end.
  *
- * A job is in the pool's list; hints in the task queue make workers look
- * there. A worker that joins one writes it into its post, under the pool's
- * mutex: that pins the job, which is freed by the last to leave after its
- * caller has retired it. A hint may be stale; it then costs a look.
+ * A job is in the pool's list, those of a higher priority first; hints in the
+ * task queue make workers look there. A worker that joins one writes it into
+ * its post, under the pool's mutex: that pins the job, which is freed by the
+ * last to leave after its caller has retired it. A hint may be stale; it then
+ * costs a look.
  *
- * Ranges of items are handed out under the job's mutex. The worker writes the
- * range into its post, `from` first, and commits by moving the cursor. A
- * worker that dies before that has a range that begins at the cursor: repair
- * makes such a range void before the cursor moves again. `at` is the item that
- * is running: items before it are done, and when the worker dies, `at` is the
- * one that fails. The range stays with the post, and the successor goes on
- * behind `at`. Nothing counts finished items: the job is done when the cursor
- * is at the end and no post has anything left of its range.
+ * A caller who waits for its map is the job's owner: with it the map dies, and
+ * whoever looks for work retires it. A job with a handle is detached: it goes
+ * on when who submitted it dies, once it is `open`, and is retired by
+ * mp_result_free(); or before it has ended, and then it stays in the list
+ * until nothing is left of it.
  *
- * How many items to take at once? As many as take some 100 us by the worker's
- * own clock, for then the mutex costs nothing; but not more than a fair part
- * of what is left, so that all workers end together. */
+ * The end has three steps. The last item ends (range.c), or the pool does:
+ * that is all there is to know, and anybody can find it out. `verdict` keeps
+ * what was found, for good: posts and pools go on to other things. It is set
+ * once, under the job's mutex, and so is `cancelled`, before it or never. Then
+ * who is to be told is told, first the inbox, then `done`. Who dies on the way
+ * was a worker, and pinned the job: who buries it goes through the steps
+ * again; or had the handle, and whoever asks next does. So an inbox may be
+ * told twice, and never too seldom.
+ *
+ * A handle may outlive the pool. Then the posts are gone, and nothing that
+ * asks for them may be called: the verdict is that of a pool that was
+ * terminated. */
 #include "pool/job.h"
 
 #include "base/error.h"
-#include "os/clock.h"
+#include "pool/inbox.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 _Static_assert(sizeof(struct mp__job) <= MP__SLAB_CELL_MAX, "one cell");
 
-#define RANGE_TIME 100000 /* ns of work to take at once */
-#define GROWTH     8u     /* most that one range may be larger than the last */
-#define TAPER      32u    /* least part of it that is worth the trouble */
-
-/* ---- Joining and leaving: under the pool's mutex ---- */
+/* ---- The list: under the pool's mutex ---- */
 
 static int
 is_pinned(mp_pool *pool, struct mp__job *job)
 {
-    for (uint32_t i = 0; i < pool->count; i++)
-        if (mp__load(&pool->workers[i].job) == job)
+    for (uint32_t i = 0; i < mp__posts(pool); i++)
+        if (mp__load(&mp__post(pool, i)->job) == job)
             return 1;
     return 0;
 }
 
-static void
-unlink_job(mp_pool *pool, struct mp__job *job)
+static struct mp__job **
+link_to(mp_pool *pool, const struct mp__job *job)
 {
     struct mp__job **link = &pool->jobs;
 
     while (*link && *link != job)
         link = &(*link)->next;
-    if (*link)
-        *link = job->next; /* one store: whole at every instant */
+    return link;
 }
 
-/* Takes the job out of the list if nobody needs it: 1, free it. */
+static int
+is_listed(mp_pool *pool, const struct mp__job *job)
+{
+    return *link_to(pool, job) != NULL;
+}
+
+/* Takes the job out of the list if nobody needs it: 1, free it. A detached one
+ * still needs to be done. */
 static int
 unlink_if_unused(mp_pool *pool, struct mp__job *job)
 {
-    if (!job->retired || is_pinned(pool, job))
+    struct mp__job **link = link_to(pool, job);
+
+    if (!*link || !job->retired || is_pinned(pool, job))
         return 0;
-    unlink_job(pool, job);
+    if (job->detached && mp__load(&job->cursor) < job->n &&
+        mp__pool_state(pool) < MP__POOL_TERMINATED)
+        return 0;
+    *link = job->next; /* one store: whole at every instant */
     return 1;
 }
 
-void
-mp__job_free(struct mp__job *job)
+static void
+free_job(struct mp__job *job)
 {
     mp__object_retire(job, MP__SLAB_JOB);
     for (size_t i = 0; i < MP__LENGTH(job->blocks); i++)
@@ -82,33 +95,63 @@ mp__job_list(mp_pool *pool, struct mp__job *job)
     struct mp__job **link = &pool->jobs;
 
     mp__mutex_lock(&pool->mutex);
-    while (*link)
+    while (*link && (*link)->priority >= job->priority)
         link = &(*link)->next;
-    *link = job;
+    job->next = *link;
+    /* release: a job is whole when it is in the list */
+    __atomic_store_n(link, job, __ATOMIC_RELEASE);
     mp__mutex_unlock(&pool->mutex);
 }
 
 void
-mp__job_retire(mp_pool *pool, struct mp__job *job)
+mp__job_retire(struct mp__job *job)
 {
-    int unused;
+    mp_pool *pool = job->pool;
+    int unused = 1;
 
-    mp__mutex_lock(&pool->mutex);
-    job->retired = 1;
-    unused = unlink_if_unused(pool, job);
-    mp__mutex_unlock(&pool->mutex);
+    if (mp__pool_is(pool, job->pool_id)) {
+        mp__mutex_lock(&pool->mutex);
+        if (mp__pool_is(pool, job->pool_id) && is_listed(pool, job)) {
+            job->retired = 1;
+            unused = unlink_if_unused(pool, job);
+        }
+        mp__mutex_unlock(&pool->mutex);
+    }
     if (unused)
-        mp__job_free(job);
+        free_job(job);
 }
+
+int
+mp__job_has_caller(struct mp__job *job)
+{
+    return (job->detached && mp__load(&job->open)) ||
+           !mp__is_dead(job->caller);
+}
+
+/* ---- Joining and leaving ---- */
 
 static int
-has_caller(struct mp__job *job)
+can_be_joined(struct mp__job *job)
 {
-    return mp__participant_find(job->caller) != NULL;
+    /* acquire: pairs with call_workers() of map.c, for the whole job */
+    return mp__load_acquire(&job->open) && mp__load(&job->cursor) < job->n;
 }
 
-/* The oldest job that has items left goes into the post. One whose caller has
- * died is retired on the way, and `*ret_unused` if nobody is at it. */
+/* One whose caller has died is retired in his stead. */
+static void
+retire_orphan(struct mp__job *job)
+{
+    if (!mp__job_has_caller(job)) {
+        mp__store(&job->stop, 1);
+        job->detached = 0;
+        job->retired = 1;
+    } else if (job->unwanted && mp__is_dead(job->caller)) {
+        job->retired = 1; /* its items are done all the same */
+    }
+}
+
+/* The first job that has items left goes into the post; `*ret_unused`: one on
+ * the way that nobody is at, nor will be. */
 static struct mp__job *
 pick_job(mp_pool *pool, struct mp__worker *w, struct mp__job **ret_unused)
 {
@@ -116,18 +159,15 @@ pick_job(mp_pool *pool, struct mp__worker *w, struct mp__job **ret_unused)
 
     for (struct mp__job *job = pool->jobs; job; job = next) {
         next = job->next;
-        if (!job->retired && !has_caller(job)) {
-            mp__store(&job->stop, 1);
-            job->retired = 1;
-        }
-        if (job->retired) {
-            if (!*ret_unused && unlink_if_unused(pool, job))
-                *ret_unused = job;
-        } else if (mp__load_acquire(&job->open) &&
-                   mp__load(&job->cursor) < job->n) {
+        retire_orphan(job);
+        if (job->retired && !*ret_unused && unlink_if_unused(pool, job)) {
+            *ret_unused = job;
+        } else if ((!job->retired || job->detached) && can_be_joined(job)) {
             mp__store(&w->from, 0);
             mp__store(&w->to, 0);
             mp__store(&w->at, 0);
+            mp__store(&w->again, 0);
+            mp__store(&w->attempt, 0);
             mp__store(&w->job, job);
             return job;
         }
@@ -135,22 +175,23 @@ pick_job(mp_pool *pool, struct mp__worker *w, struct mp__job **ret_unused)
     return NULL;
 }
 
-static struct mp__job *
-join_job(mp_pool *pool, struct mp__worker *w)
+struct mp__job *
+mp__job_join(mp_pool *pool, struct mp__worker *w)
 {
     struct mp__job *unused = NULL;
-    struct mp__job *job;
+    struct mp__job *job = NULL;
 
     mp__mutex_lock(&pool->mutex);
-    job = pick_job(pool, w, &unused);
+    if (mp__pool_state(pool) < MP__POOL_TERMINATED)
+        job = pick_job(pool, w, &unused);
     mp__mutex_unlock(&pool->mutex);
     if (unused)
-        mp__job_free(unused);
+        free_job(unused);
     return job;
 }
 
-static void
-leave_job(mp_pool *pool, struct mp__worker *w)
+void
+mp__job_leave(mp_pool *pool, struct mp__worker *w)
 {
     struct mp__job *job;
     int unused;
@@ -161,116 +202,98 @@ leave_job(mp_pool *pool, struct mp__worker *w)
     unused = job && unlink_if_unused(pool, job);
     mp__mutex_unlock(&pool->mutex);
     if (unused)
-        mp__job_free(job);
+        free_job(job);
 }
 
-/* ---- Ranges: under the job's mutex ---- */
-
-/* A range that its worker did not live to commit begins at the cursor. */
-static void
-repair_job(struct mp__mutex *mutex)
+/* Without the mutex: what is read of another job may be stale, and it may be
+ * free by now. That costs a look under the mutex. */
+int
+mp__job_outranked(mp_pool *pool, const struct mp__job *job)
 {
-    struct mp__job *job = MP__CONTAINER(mutex, struct mp__job, mutex);
+    struct mp__job *first = __atomic_load_n(&pool->jobs, __ATOMIC_ACQUIRE);
 
-    for (uint32_t i = 0; i < job->pool->count; i++) {
-        struct mp__worker *w = &job->pool->workers[i];
-
-#ifndef MP__MUTATION_RANGE_NOT_VOID
-        if (mp__load(&w->job) == job &&
-            mp__load(&w->from) == mp__load(&job->cursor))
-            mp__store(&w->at, mp__load(&w->to));
-#else
-        (void)w;
-#endif
-    }
+    return first && first != job && first->priority > job->priority &&
+           !mp__load(&first->stop) && can_be_joined(first);
 }
 
-__attribute__((constructor)) static void
-register_repair(void)
-{
-    mp__mutex_repair_with(MP__MUTEX_JOB, repair_job);
-}
+/* ---- The end ---- */
 
-/* Whether all items have ended. */
-static int
-is_complete(struct mp__job *job)
+/* What the end of the pool makes of a job that is not complete, if nobody is at
+ * it any more. From then on nobody joins it. */
+static enum mp__verdict
+fate(struct mp__job *job)
 {
-    if (mp__load(&job->cursor) < job->n)
-        return 0;
-    for (uint32_t i = 0; i < job->pool->count; i++) {
-        struct mp__worker *w = &job->pool->workers[i];
+    mp_pool *pool = job->pool;
+    enum mp__pool_state state;
+    int pinned;
 
-        if (mp__load(&w->job) == job && mp__load(&w->at) < mp__load(&w->to))
-            return 0;
-    }
-    return 1;
+    if (!mp__pool_is(pool, job->pool_id))
+        return MP__JOB_TERMINATED;
+    state = mp__pool_state(pool);
+    if (MP__LIKELY(state < MP__POOL_TERMINATED))
+        return MP__JOB_OPEN;
+    mp__mutex_lock(&pool->mutex);
+    pinned = is_pinned(pool, job);
+    mp__mutex_unlock(&pool->mutex);
+    if (pinned)
+        return MP__JOB_OPEN;
+    return state == MP__POOL_BROKEN ? MP__JOB_BROKEN : MP__JOB_TERMINATED;
 }
 
 int
-mp__job_is_complete(struct mp__job *job)
+mp__job_has_ended(struct mp__job *job)
 {
-    int complete;
+    enum mp__verdict verdict = (enum mp__verdict)mp__load(&job->verdict);
+    enum mp__verdict otherwise;
 
-    if (mp__load(&job->done))
+    if (verdict)
         return 1;
+    otherwise = fate(job);
     mp__mutex_lock(&job->mutex);
-    complete = is_complete(job);
+    verdict = (enum mp__verdict)mp__load(&job->verdict);
+    if (!verdict) {
+        if (mp__pool_is(job->pool, job->pool_id) && mp__job_is_complete(job))
+            verdict =
+                mp__load(&job->cancelled) ? MP__JOB_CANCELLED : MP__JOB_DONE;
+        else
+            verdict = otherwise;
+        if (verdict == MP__JOB_BROKEN)
+            snprintf(job->why, sizeof(job->why), "pool %s is broken: %s",
+                     job->pool->name, job->pool->why);
+        mp__store(&job->verdict, verdict);
+    }
     mp__mutex_unlock(&job->mutex);
-    return complete;
+    return verdict != MP__JOB_OPEN;
 }
 
-/* Tells the caller if that was the last item. The job must be pinned. */
-static void
-announce_if_complete(struct mp__job *job)
+void
+mp__job_announce(struct mp__job *job)
 {
-    if (!mp__job_is_complete(job))
+    if (mp__load(&job->done) || !mp__job_has_ended(job))
         return;
+    if (job->inbox && mp__pool_is(job->pool, job->pool_id))
+        mp__inbox_put(job->inbox, job, job->number);
     mp__bell_arm(&job->bell);
     mp__store(&job->done, 1);
     mp__bell_ring(&job->bell, INT_MAX);
 }
 
-/* Takes up to `wanted` items, but leaves enough for the others. */
-static int
-take_range(struct mp__job *job, struct mp__worker *w, uint64_t wanted)
+void
+mp__job_stop(struct mp__job *job)
 {
-    uint64_t cursor, size;
-    int abandoned = !has_caller(job);
-
+    mp__store(&job->stop, 1);
     mp__mutex_lock(&job->mutex);
-    cursor = mp__load(&job->cursor);
-    if (abandoned || mp__load(&job->stop)) {
-        mp__store(&job->cursor, job->n);
-        cursor = job->n;
-    }
-    size = job->n - cursor;
-    if (job->chunk == 0) {
-        uint64_t fair = size / (2 * job->pool->count);
-
-        if (fair < wanted)
-            wanted = fair > wanted / TAPER ? fair : wanted / TAPER;
-        wanted += wanted == 0;
-    }
-    if (wanted < size)
-        size = wanted;
-    if (size) {
-        /* In this order: from here until the commit the range is void. */
-        mp__store_release(&w->from, cursor);
-        mp__store_release(&w->to, cursor + size);
-        mp__store_release(&w->at, cursor);
-        mp__store(&job->cursor, cursor + size);
-    }
+    mp__store(&job->cursor, job->n);
     mp__mutex_unlock(&job->mutex);
-    return size != 0;
 }
 
-/* Records a failure, if it is the one with the lowest index. */
-static void
-note_failure(struct mp__job *job, uint64_t index, int code, const char *text)
+void
+mp__job_note(struct mp__job *job, uint64_t index, int code, const char *text)
 {
     uint64_t lowest;
     struct mp__failure *failure;
 
+    mp__add(&job->failed, 1);
     if (mp__load_relaxed(&job->failure) >> 1 < index)
         return;
     mp__mutex_lock(&job->mutex);
@@ -278,129 +301,14 @@ note_failure(struct mp__job *job, uint64_t index, int code, const char *text)
     if (index <= lowest >> 1) {
         failure = &job->failures[~lowest & 1];
         failure->code = code;
-        snprintf(failure->text, sizeof(failure->text), "%s", text);
+        snprintf(failure->text, sizeof(failure->text), "item %llu failed: %s",
+                 (unsigned long long)index, text ? text : mp_strerror(code));
         mp__store(&job->failure, index << 1 | (~lowest & 1));
     }
     mp__mutex_unlock(&job->mutex);
 }
 
-/* ---- Working ---- */
-
-/* Runs the items of the range from `i` on. */
-static void
-run_range(struct mp__job *job, struct mp__worker *w, mp_map_fn f, uint64_t i)
-{
-    const size_t in_size = job->in_size, out_size = job->out_size;
-    uintptr_t in = (uintptr_t)job->in + i * in_size; /* may stay 0 */
-    uintptr_t out = (uintptr_t)job->out + i * out_size;
-    const uint64_t to = mp__load(&w->to);
-    void *ctx = job->ctx;
-    int r;
-
-    for (; i < to; i++, in += in_size, out += out_size) {
-        if (MP__UNLIKELY(mp__load_relaxed(&job->stop)))
-            break;
-        /* relaxed: only death reads it, and f cannot be moved before it */
-        mp__store_relaxed(&w->at, i);
-        r = f((const void *)in, (void *)out, ctx);
-        if (MP__UNLIKELY(r < 0))
-            note_failure(job, i, r, "");
-    }
-    mp__worker_check(w);
-    mp__store_release(&w->at, to);
-    mp__store_relaxed(&w->ended, mp__load_relaxed(&w->ended) + 1);
-}
-
-/* The next size of range, after one of `size` items took `time` ns. */
-static uint64_t
-next_size(uint64_t size, mp_time time)
-{
-    uint64_t most = size * GROWTH;
-    uint64_t wanted;
-
-    if (time < RANGE_TIME / (mp_time)GROWTH)
-        return most;
-    wanted = (uint64_t)((double)size * RANGE_TIME / (double)time);
-    return wanted < 1 ? 1 : wanted < most ? wanted : most;
-}
-
-static void
-run_ranges(struct mp__job *job, struct mp__worker *w, mp_map_fn f)
-{
-    uint64_t size = job->chunk ? job->chunk : 1;
-    uint64_t at = mp__load(&w->at);
-
-    if (at < mp__load(&w->to)) /* inherited: its item `at` has failed */
-        run_range(job, w, f, at + 1);
-    while (take_range(job, w, size)) {
-        mp_time begun = job->chunk ? 0 : mp__now();
-        uint64_t from = mp__load(&w->from);
-
-        run_range(job, w, f, from);
-        if (!job->chunk)
-            size = next_size(mp__load(&w->to) - from, mp__now() - begun);
-    }
-}
-
-/* In place of a function that this process does not have. */
-static int
-no_function(const void *item, void *result, void *ctx)
-{
-    (void)item;
-    (void)result;
-    (void)ctx;
-    return -ENOENT;
-}
-
-void
-mp__job_work(mp_pool *pool, struct mp__worker *w)
-{
-    struct mp__job *job = mp__load(&w->job);
-    mp__code *code;
-
-    if (!job)
-        job = join_job(pool, w);
-    while (job) {
-        if (mp__function_import(&job->function, &code, "mp_pool_map") < 0)
-            code = (mp__code *)no_function;
-        run_ranges(job, w, (mp_map_fn)code);
-        announce_if_complete(job);
-        leave_job(pool, w);
-        job = join_job(pool, w);
-    }
-}
-
-/* ---- Death ---- */
-
-int
-mp__job_settle(mp_pool *pool, struct mp__worker *w, int forsake,
-               const struct mp__obituary *obituary)
-{
-    struct mp__job *job = mp__load(&w->job);
-    char text[MP__JOB_TEXT];
-    uint64_t at, to;
-
-    if (!job)
-        return 0;
-    mp__mutex_lock(&job->mutex); /* a range it did not commit becomes void */
-    mp__mutex_unlock(&job->mutex);
-    at = mp__load(&w->at);
-    to = mp__load(&w->to);
-    if (at < to && obituary) {
-        if (obituary->why)
-            snprintf(text, sizeof(text), "pool broken: %.230s", obituary->why);
-        else
-            snprintf(text, sizeof(text), "%s died while running it: %s",
-                     obituary->who, obituary->how);
-        note_failure(job, at, obituary->code, text);
-    }
-    if (forsake || at + 1 >= to)
-        mp__store(&w->at, to);
-    announce_if_complete(job);
-    if (forsake)
-        leave_job(pool, w);
-    return at < to;
-}
+/* ---- The list as a whole ---- */
 
 int
 mp__job_pending(mp_pool *pool)
@@ -409,23 +317,30 @@ mp__job_pending(mp_pool *pool)
 
     mp__mutex_lock(&pool->mutex);
     for (struct mp__job *job = pool->jobs; job && !pending; job = job->next)
-        pending = !job->retired && has_caller(job) && !mp__load(&job->done);
+        pending = (!job->retired || job->detached) &&
+                  mp__job_has_caller(job) && !mp__load(&job->done);
     mp__mutex_unlock(&pool->mutex);
     return pending;
 }
 
+/* One at a time: a job that is not in the list any more may be freed by who has
+ * its handle. */
 void
 mp__job_forget_all(mp_pool *pool)
 {
-    struct mp__job *job, *next;
+    struct mp__job *job;
+    int unused;
 
-    mp__mutex_lock(&pool->mutex);
-    job = pool->jobs;
-    pool->jobs = NULL;
-    mp__mutex_unlock(&pool->mutex);
-    for (; job; job = next) {
-        next = job->next;
-        if (job->retired || !has_caller(job))
-            mp__job_free(job);
-    }
+    do {
+        mp__mutex_lock(&pool->mutex);
+        job = pool->jobs;
+        if (job) {
+            retire_orphan(job);
+            pool->jobs = job->next;
+        }
+        unused = job && job->retired;
+        mp__mutex_unlock(&pool->mutex);
+        if (unused)
+            free_job(job);
+    } while (job);
 }

@@ -1,20 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* A map: one function, an array of items, and a cursor. */
+/* A map: one function, an array of items, and a cursor.
+ *
+ * job.c tells who may touch it when, range.c how items are handed out, and
+ * job_death.c what becomes of those whose worker dies. */
 #pragma once
 
 #include "pool/pool.h"
 
-#define MP__JOB_TEXT 256u
+#define MP__JOB_TEXT  1400u
+#define MP__JOB_LABEL 64u
 
 /* The failed item with the lowest index so far. */
 struct mp__failure {
     int64_t code;
-    char text[MP__JOB_TEXT]; /* "": the code says it all */
+    char text[MP__JOB_TEXT];
+};
+
+/* How a map has ended. */
+enum mp__verdict {
+    MP__JOB_OPEN,       /* it has not */
+    MP__JOB_DONE,       /* all items have, see `failure` */
+    MP__JOB_CANCELLED,  /* by mp_result_cancel() */
+    MP__JOB_TERMINATED, /* by the end of its pool */
+    MP__JOB_BROKEN,     /* the same; `why` */
 };
 
 struct mp__job {
     struct mp__object object;
     mp_pool *pool;
+    uint64_t pool_id;
     struct mp__job *next; /* in pool->jobs, under the pool's mutex */
     uint64_t caller;      /* participant who waits for the map */
     struct mp__function function;
@@ -23,42 +37,135 @@ struct mp__job {
     void *ctx;
     uint64_t in_size, out_size, n;
     uint64_t chunk;   /* asked for; 0: as time tells */
-    void *blocks[3];  /* copies of in, out, ctx that go with the job */
+    void *blocks[4];  /* copies of in, out, ctx, codes that go with the job */
     mp__a32 open;     /* may be joined. Writer: caller; readers: workers */
     mp__a32 stop;     /* items that have not begun shall not begin */
     uint32_t retired; /* nobody waits for it; under the pool's mutex */
+    uint64_t number;  /* of the map in its pool, from 1 */
+    int32_t *codes;   /* of each item; NULL: not wanted */
+    mp_time timeout;  /* ns for an item; 0: none */
+    uint32_t retries;
+    int32_t priority;
+    struct mp__inbox *inbox;   /* who is to be told of its end; NULL: nobody */
+    char label[MP__JOB_LABEL]; /* of the bar while the caller waits; "" none */
+    mp_time submitted;         /* when, for the bar */
+
+    /* Of a map that has a handle, and goes on when its caller dies. */
+    uint32_t detached;
+    uint32_t unwanted;   /* there is no handle, and no callback: it is retired
+                            once it is submitted */
+    uint32_t origin;     /* the process that submitted it: pid, */
+    uint64_t mark;       /*   and mp__job_mark() there */
+    char *copy_out;      /* where the results go in that process; NULL: they */
+    int32_t *copy_codes; /*   are where they are wanted */
+    uint32_t copied;     /* they are there; under the job's mutex */
+    mp__a32 cancelled;   /* by mp_result_cancel(); set under the job's mutex */
+    mp_time cancel_time; /* when that was */
 
     MP__ALIGNED(MP__LINE) struct mp__mutex mutex;
     mp__a64 cursor;  /* items below are taken: THE commit of a range */
     mp__a64 failure; /* {index: 63 | which of failures}; ~0: none */
+    mp__a64 failed;  /* items, about: those that die may count twice */
     struct mp__bell bell;
-    mp__a32 done; /* 1: every item has ended. A hint, for it can be told
-                     from the cursor and the ranges */
+    mp__a32 verdict; /* enum mp__verdict: how it has ended; set once, under
+                        the mutex */
+    mp__a32 done;    /* 1: it has ended, and whoever wants to know was told */
     struct mp__failure failures[2];
+    char why[MP__POOL_WHY + MP__POOL_NAME_MAX + 32];
 } MP__ALIGNED(MP__LINE);
 
-/* Puts the job at the end of the pool's list. */
+/* ---- job.c: who is at it, and how it ends ---- */
+
+/* Puts the job into the pool's list, behind those of its priority. */
 void mp__job_list(struct mp_pool *pool, struct mp__job *job);
 
-/* Its caller does not want it any more: whoever leaves it last frees it. */
-void mp__job_retire(struct mp_pool *pool, struct mp__job *job);
-void mp__job_free(struct mp__job *job);
+/* Its caller, or who has its handle, does not want it any more: whoever leaves
+ * it last frees it. */
+void mp__job_retire(struct mp__job *job);
 
-/* Whether all its items have ended. */
-int mp__job_is_complete(struct mp__job *job);
+/* Joins the first job that has items left, and leaves it. */
+struct mp__job *mp__job_join(struct mp_pool *pool, struct mp__worker *w);
+void mp__job_leave(struct mp_pool *pool, struct mp__worker *w);
 
-/* Works at the maps of the pool until there is none left that needs it. */
-void mp__job_work(struct mp_pool *pool, struct mp__worker *w);
+/* Whether a job of a higher priority has come, about. */
+int mp__job_outranked(struct mp_pool *pool, const struct mp__job *job);
 
-/* Settles the item that the dead worker of post `w` was running, if any: it
- * fails. What remains of its range stays with the post, for its successor;
- * unless there will be none (`forsake`): then the whole rest fails. 1 if an
- * item was running. */
-int mp__job_settle(struct mp_pool *pool, struct mp__worker *w, int forsake,
-                   const struct mp__obituary *obituary);
+/* Whether it has ended. mp__job_announce() tells those who wait as well; the
+ * job must be pinned, or the caller have its handle. */
+int mp__job_has_ended(struct mp__job *job);
+void mp__job_announce(struct mp__job *job);
+
+/* Items are not to begin any more. */
+void mp__job_stop(struct mp__job *job);
+
+/* Records a failure, if it is the one with the lowest index; `text` NULL: the
+ * code says it all. */
+void mp__job_note(struct mp__job *job, uint64_t index, int code,
+                  const char *text);
+
+/* Whether somebody will still want its result. */
+int mp__job_has_caller(struct mp__job *job);
+
+/* Whether a map is not finished. */
+int mp__job_pending(struct mp_pool *pool);
 
 /* Gives back the maps that nobody waits for, at the end of the pool. */
 void mp__job_forget_all(struct mp_pool *pool);
 
-/* Whether a map is not finished. */
-int mp__job_pending(struct mp_pool *pool);
+/* ---- range.c ---- */
+
+/* Works at the maps of the pool until there is none left that needs it, or the
+ * worker is to leave its post. */
+void mp__job_work(struct mp_pool *pool, struct mp__worker *w);
+
+/* Whether all items have ended. The job's mutex is held, the pool is there. */
+int mp__job_is_complete(struct mp__job *job);
+
+/* How many items have ended, at about this moment. */
+uint64_t mp__job_count_ended(struct mp__job *job);
+
+/* Where the next worker at the post goes on, after a death at item `at`: there,
+ * if it is to be tried again, or behind it. */
+uint64_t mp__job_resumes_at(struct mp__worker *w, uint64_t at);
+
+/* The words `again` and `attempt` of a post. */
+static inline uint64_t
+mp__job_attempt_word(uint64_t item, uint32_t attempt)
+{
+    return item << 16 | attempt;
+}
+
+/* ---- job_death.c ---- */
+
+/* Settles the item that the dead worker of post `w` was running, if any: it
+ * fails, or is to be tried again. What remains of its range stays with the
+ * post, for its successor; unless there will be none (`forsake`): then the
+ * whole rest fails. `obituary` is NULL when nobody has died since. 1 if an
+ * item was running. */
+int mp__job_settle(struct mp_pool *pool, struct mp__worker *w, int forsake,
+                   const struct mp__obituary *obituary);
+
+/* Whether the worker of the post is at a map that was cancelled, and has not
+ * left it by itself: it has to be buried. Certain under the pool's mutex. */
+int mp__job_is_condemned(struct mp__worker *w);
+
+/* ---- job_result.c: the functions of result.c for a map ---- */
+
+/* The map that a handle stands for; NULL: it is none. Enters, too. */
+struct mp__job *mp__job_of(mp_result *result);
+
+/* Differs from that of any other process that has the same pid. */
+uint64_t mp__job_mark(void);
+
+int mp__job_look(struct mp__job *job); /* has it ended, after a look around */
+int mp__job_wait(struct mp__job *job, mp_time deadline);
+ssize_t mp__job_size(struct mp__job *job); /* of all results */
+ssize_t mp__job_get(struct mp__job *job, void *buf, size_t cap);
+int mp__job_successful(struct mp__job *job);
+const char *mp__job_error(struct mp__job *job);
+int mp__job_cancel(struct mp__job *job);
+int mp__job_give_back(struct mp__job *job);
+
+/* The code of a job that has ended: 0, that of the first failed item, or of
+ * its end. */
+int mp__job_code(struct mp__job *job);

@@ -1,54 +1,95 @@
 /* SPDX-License-Identifier: MIT */
-/* mp_pool_map(): the caller's side of a map.
+/* mp_pool_map() and mp_pool_map_async(): the caller's side of a map.
  *
  * Arrays in the family's memory are used where they lie; others are copied
- * into blocks that go with the job, and the results back. The job is put into
- * the pool's list before it is filled: if the caller dies, whoever comes by
- * finds it there, and that its caller is dead. */
+ * into blocks that go with the job, and the results back (job_result.c).
+ *
+ * The job is put into the pool's list before it is filled: if the caller dies,
+ * whoever comes by finds it there, and that its caller is dead. The commit of
+ * a map without a waiting caller is `open`: it goes on from there, whoever
+ * dies. Should that happen before a hint is in the queue, the items begin when
+ * a worker looks at the list for another reason; nobody has the handle, so
+ * nobody waits for them. */
 #include "base/attr.h"
 #include "base/error.h"
+#include "os/clock.h"
+#include "pool/callback.h"
 #include "pool/job.h"
+#include "pool/limit.h"
 #include "region/region.h"
-#include "region/waiters.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#define SPINS 200 /* looks before sleeping: some 10 us */
+#define ATTEMPTS_MOST 0xfffeu /* what a post's word can count */
 
-/* The arguments of mp_pool_map(). */
+/* The arguments of the call. */
 struct request {
+    const char *function;
     mp_map_fn f;
     const void *in;
     void *out;
     size_t in_size, out_size, n;
     mp_map_attr attr;
+    int detached;
+    int unwanted; /* neither by a handle, nor by a callback */
+    struct mp__inbox *inbox;
 };
+
+/* ---- Checking ---- */
+
+static int
+check_arrays(const struct request *q)
+{
+    size_t largest = q->in_size > q->out_size ? q->in_size : q->out_size;
+
+    if (q->attr.codes && largest < sizeof(int32_t))
+        largest = sizeof(int32_t);
+    if (!q->in && q->in_size && q->n)
+        return mp__fail(-EINVAL, "%s: in is NULL", q->function);
+    if (!q->out && q->out_size && q->n && !q->detached)
+        return mp__fail(-EINVAL, "%s: out is NULL, out_size is %zu",
+                        q->function, q->out_size);
+    if (largest && q->n > SIZE_MAX / 2 / largest)
+        return mp__fail(-EINVAL,
+                        "%s: %zu items of %zu bytes are more than can be",
+                        q->function, q->n, largest);
+    return 0;
+}
+
+static int
+check_attr(const struct request *q)
+{
+    const mp_map_attr *a = &q->attr;
+
+    if (a->ctx_size && !a->ctx)
+        return mp__fail(-EINVAL, "%s: .ctx is NULL, .ctx_size is not 0",
+                        q->function);
+    if (a->timeout != a->timeout)
+        return mp__fail(-EINVAL, "%s: .timeout is not a number", q->function);
+    if (!q->detached && (a->callback || a->error_callback))
+        return mp__fail(-EINVAL, "%s: .callback is for mp_pool_map_async()",
+                        q->function);
+    return 0;
+}
 
 static int
 check(mp_pool *pool, const struct request *q)
 {
-    size_t largest = q->in_size > q->out_size ? q->in_size : q->out_size;
+    int r = mp__enter();
 
+    if (r < 0)
+        return r;
     if (!mp__object_ok(pool, MP__SLAB_POOL))
-        return mp__fail_handle("mp_pool_map", pool, "a pool");
+        return mp__fail_handle(q->function, pool, "a pool");
     if (!q->f)
-        return mp__fail(-EINVAL, "mp_pool_map: the function is NULL");
-    if (!q->in && q->in_size && q->n)
-        return mp__fail(-EINVAL, "mp_pool_map: in is NULL");
-    if (!q->out && q->out_size && q->n)
-        return mp__fail(-EINVAL, "mp_pool_map: out is NULL, out_size is %zu",
-                        q->out_size);
-    if (q->attr.ctx_size && !q->attr.ctx)
-        return mp__fail(-EINVAL,
-                        "mp_pool_map: .ctx is NULL, .ctx_size is not 0");
-    if (largest && q->n > SIZE_MAX / 2 / largest)
-        return mp__fail(-EINVAL,
-                        "mp_pool_map: %zu items of %zu bytes are more than "
-                        "can be",
-                        q->n, largest);
-    return mp__pool_refusal(pool, "mp_pool_map");
+        return mp__fail(-EINVAL, "%s: the function is NULL", q->function);
+    r = check_arrays(q);
+    if (r == 0)
+        r = check_attr(q);
+    return r < 0 ? r : mp__pool_refusal(pool, q->function);
 }
 
 /* ---- The arrays ---- */
@@ -68,58 +109,128 @@ add_block(struct mp__job *job, unsigned which, size_t size, const void *from)
     return block;
 }
 
-/* Bytes of the array that have to be copied. */
-static size_t
-foreign_bytes(const void *array, size_t item, size_t n)
+/* Whether an array has to be copied. */
+static int
+is_foreign(const void *array, size_t size)
 {
-    return mp__region_contains(array, item * n) ? 0 : item * n;
+    return size > 0 && !mp__region_contains(array, size);
+}
+
+/* The codes of items that never begin are what they are set to here. */
+static int
+set_codes(struct mp__job *job, const struct request *q)
+{
+    size_t size = sizeof(int32_t) * q->n;
+    int32_t *codes = q->attr.codes;
+
+    if (!codes)
+        return 0;
+    if (is_foreign(codes, size)) {
+        job->copy_codes = codes;
+        codes = add_block(job, 3, size, NULL);
+        if (!codes)
+            return -ENOMEM;
+    }
+    for (size_t i = 0; i < q->n; i++)
+        codes[i] = -ECANCELED;
+    job->codes = codes;
+    return 0;
 }
 
 static int
 set_arrays(struct mp__job *job, const struct request *q)
 {
-    size_t in = foreign_bytes(q->in, q->in_size, q->n);
-    size_t out = foreign_bytes(q->out, q->out_size, q->n);
+    size_t in = q->in_size * q->n, out = q->out_size * q->n;
 
-    job->in = in ? add_block(job, 0, in, q->in) : q->in;
-    job->out = out ? add_block(job, 1, out, NULL) : q->out;
-    job->ctx = q->attr.ctx_size
-                   ? add_block(job, 2, q->attr.ctx_size, q->attr.ctx)
-                   : (void *)(uintptr_t)q->attr.ctx;
-    return (in && !job->in) || (out && !job->out) ||
-                   (q->attr.ctx_size && !job->ctx)
-               ? -ENOMEM
-               : 0;
+    job->in = q->in;
+    job->out = q->out;
+    job->ctx = (void *)(uintptr_t)q->attr.ctx;
+    if (is_foreign(q->in, in)) {
+        job->in = add_block(job, 0, in, q->in);
+        if (!job->in)
+            return -ENOMEM;
+    }
+    if (is_foreign(q->out, out)) {
+        job->copy_out = q->out;
+        job->out = add_block(job, 1, out, NULL);
+        if (!job->out)
+            return -ENOMEM;
+    }
+    if (q->attr.ctx_size) {
+        job->ctx = add_block(job, 2, q->attr.ctx_size, q->attr.ctx);
+        if (!job->ctx)
+            return -ENOMEM;
+    }
+    return set_codes(job, q);
 }
 
 /* ---- The job ---- */
 
-static int
-make_job(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
+static void
+set_attr(mp_pool *pool, struct mp__job *job, const struct request *q)
 {
-    struct mp__job *job;
-    struct mp__function reference;
-    int r = mp__function_export((mp__code *)q->f, &reference, "mp_pool_map");
+    const mp_map_attr *a = &q->attr;
+    const char *label = a->progress;
 
-    if (r < 0)
-        return r;
-    job = mp__object_alloc(MP__SLAB_JOB, sizeof(*job));
+    if (!label && pool->progress)
+        label = pool->name;
+    snprintf(job->label, sizeof(job->label), "%s", label ? label : "");
+    if (label)
+        job->submitted = mp__now();
+    job->chunk = a->chunk;
+    job->priority = a->priority;
+    job->timeout = mp__limit_of(a->timeout, pool->task_timeout);
+    job->retries = a->retries ? a->retries : pool->task_retries;
+    if (job->retries == MP_TASK_NO_RETRIES)
+        job->retries = 0;
+    else if (job->retries > ATTEMPTS_MOST)
+        job->retries = ATTEMPTS_MOST;
+}
+
+static struct mp__job *
+new_job(mp_pool *pool, const struct request *q)
+{
+    struct mp__job *job = mp__object_alloc(MP__SLAB_JOB, sizeof(*job));
+
     if (!job)
-        return -ENOMEM;
+        return NULL;
     mp__mutex_init(&job->mutex, MP__MUTEX_JOB);
     job->pool = pool;
+    job->pool_id = pool->id;
     job->caller = mp__participant_id(mp__me.part);
-    job->function = reference;
+    job->origin = (uint32_t)getpid();
+    job->mark = mp__job_mark();
+    job->detached = (uint32_t)q->detached;
+    job->unwanted = (uint32_t)q->unwanted;
+    job->inbox = q->inbox;
+    job->number = mp__add(&pool->maps, 1) + 1;
     job->in_size = q->in_size;
     job->out_size = q->out_size;
     job->n = q->n;
-    job->chunk = q->attr.chunk;
     mp__store(&job->failure, UINT64_MAX);
+    set_attr(pool, job, q);
+    return job;
+}
+
+static int
+make_job(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
+{
+    struct mp__function reference;
+    struct mp__job *job;
+    int r = mp__function_export((mp__code *)q->f, &reference, q->function);
+
+    if (r < 0)
+        return r;
+    job = new_job(pool, q);
+    if (!job)
+        return -ENOMEM;
+    job->function = reference;
     mp__object_publish(job, MP__SLAB_JOB);
     mp__job_list(pool, job);
     r = set_arrays(job, q);
     if (r < 0) {
-        mp__job_retire(pool, job);
+        mp__job_stop(job);
+        mp__job_retire(job);
         return r;
     }
     *ret_job = job;
@@ -129,13 +240,13 @@ make_job(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
 /* Opens the job and calls the workers to it: at least one hint must find its
  * way into the queue. */
 static int
-call_workers(mp_pool *pool, struct mp__job *job)
+call_workers(mp_pool *pool, struct mp__job *job, const char *function)
 {
-    uint64_t hints = job->n < pool->count ? job->n : pool->count;
-    uint64_t sent = 0;
+    uint64_t wanted = mp__load(&pool->wanted), sent = 0;
+    uint64_t hints = job->n < wanted ? job->n : wanted;
     int r = 0;
 
-    /* release: pairs with pick_job(), for the whole job */
+    /* release: pairs with can_be_joined(), for the whole job */
     mp__store_release(&job->open, 1);
     while (sent < hints) {
         r = mp__queue_put_pointer(pool->queue, MP__HINT, MP_FOREVER);
@@ -144,94 +255,27 @@ call_workers(mp_pool *pool, struct mp__job *job)
         else if (r != -EINTR)
             break;
     }
-    if (sent)
+    mp__pool_demand(pool);
+    if (sent || !hints)
         return 0;
-    return mp__pool_refusal(pool, "mp_pool_map") < 0
-               ? mp__pool_refusal(pool, "mp_pool_map")
+    return mp__pool_refusal(pool, function) < 0
+               ? mp__pool_refusal(pool, function)
                : r;
 }
 
+/* Makes the job and calls the workers: 0, or there is none. */
 static int
-spin(struct mp__job *job)
+submit(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
 {
-    for (int n = mp__view.cpus > 1 ? SPINS : 1; n > 0; n--) {
-        if (mp__load_acquire(&job->done))
-            return 1;
-        mp__cpu_relax();
-    }
-    return 0;
-}
+    int r = make_job(pool, q, ret_job);
 
-static int
-wait_for_job(mp_pool *pool, uint64_t id, struct mp__job *job)
-{
-    int r = 0;
-
-    if (spin(job))
-        return 0;
-    for (;;) {
-        if (mp__job_is_complete(job))
-            return 0;
-        if (r < 0)
-            return r;
-        if (!mp__pool_is(pool, id))
-            return mp__fail(-ECANCELED, "mp_pool_map: the pool was "
-                                        "destroyed meanwhile");
-        if (mp__pool_state(pool) >= MP__POOL_TERMINATED)
-            return mp__pool_refusal(pool, "mp_pool_map");
-        mp__pool_attend(pool);
-        if (!mp__job_is_complete(job))
-            r = mp__pool_sleep(pool, &job->bell, &job->done, 0, MP_FOREVER);
-    }
-}
-
-/* What has not begun shall not begin. */
-static void
-stop_job(struct mp__job *job)
-{
-    mp__store(&job->stop, 1);
-    mp__mutex_lock(&job->mutex);
-    mp__store(&job->cursor, job->n);
-    mp__mutex_unlock(&job->mutex);
-}
-
-/* The code of the first failed item, with a text; 0 if none failed. */
-static int
-first_failure(struct mp__job *job)
-{
-    uint64_t word = mp__load(&job->failure);
-    struct mp__failure *failure = &job->failures[word & 1];
-    int code = (int)failure->code;
-
-    if (word == UINT64_MAX)
-        return 0;
-    return mp__fail(code, "mp_pool_map: item %llu failed: %s",
-                    (unsigned long long)(word >> 1),
-                    failure->text[0] ? failure->text : mp_strerror(code));
-}
-
-static int
-run_job(mp_pool *pool, struct mp__job *job, const struct request *q)
-{
-    uint64_t id = pool->id;
-    int r = call_workers(pool, job);
-
-    if (r == 0) {
-        mp__wait_begin(&job->bell);
-        r = wait_for_job(pool, id, job);
-        mp__wait_end();
-    }
+    if (r < 0)
+        return r;
+    r = call_workers(pool, *ret_job, q->function);
     if (r < 0) {
-        stop_job(job);
-    } else {
-        if (job->blocks[1])
-            memcpy(q->out, job->blocks[1], q->out_size * q->n);
-        r = first_failure(job);
+        mp__job_stop(*ret_job);
+        mp__job_retire(*ret_job);
     }
-    if (mp__pool_is(pool, id))
-        mp__job_retire(pool, job);
-    else
-        mp__job_free(job);
     return r;
 }
 
@@ -240,6 +284,7 @@ mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
             void *out, size_t out_size, size_t n, const mp_map_attr *attr)
 {
     struct request q = {
+        .function = "mp_pool_map",
         .f = f,
         .in = in,
         .in_size = in_size,
@@ -248,14 +293,85 @@ mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
         .n = n,
     };
     struct mp__job *job;
-    int r = mp__attr_read(&q.attr, sizeof(q.attr), attr, 0, "mp_pool_map");
+    uint64_t id;
+    int r = mp__attr_read(&q.attr, sizeof(q.attr), attr, 0, q.function);
 
-    if (r == 0)
-        r = mp__enter();
     if (r == 0)
         r = check(pool, &q);
     if (r < 0 || n == 0)
         return r;
-    r = make_job(pool, &q, &job);
-    return r < 0 ? r : run_job(pool, job, &q);
+    id = pool->id;
+    r = submit(pool, &q, &job);
+    if (r < 0)
+        return r;
+    r = mp__job_wait(job, MP_FOREVER);
+    if (r < 0)
+        mp__job_stop(job);
+    else if (mp__job_code(job) < 0)
+        r = mp__fail(mp__job_code(job), "%s: %s", q.function,
+                     mp__job_error(job));
+    mp__job_retire(job);
+    if (mp__pool_is(pool, id))
+        mp__callbacks_run(pool);
+    return r;
+}
+
+/* ---- Without waiting ---- */
+
+static int
+submit_detached(mp_pool *pool, struct request *q, mp_result **ret_result)
+{
+    const struct mp__callback callback = {
+        .done = q->attr.callback,
+        .failed = q->attr.error_callback,
+        .arg = q->attr.callback_arg,
+    };
+    struct mp__job *job;
+    int r;
+
+    if (callback.done || callback.failed) {
+        q->inbox = mp__callback_prepare(pool);
+        if (!q->inbox)
+            return -ENOMEM;
+    }
+    q->unwanted = !q->inbox && !ret_result;
+    r = submit(pool, q, &job);
+    if (r < 0) {
+        if (q->inbox)
+            mp__callback_forgo(pool);
+        return r;
+    }
+    if (q->inbox)
+        mp__callback_expect(pool, (mp_result *)job, job->number, &callback,
+                            ret_result == NULL);
+    if (q->n == 0)
+        mp__job_announce(job);
+    mp__pool_attend(pool); /* some workers may have left for lack of work */
+    if (q->unwanted)
+        mp__job_retire(job);
+    if (ret_result)
+        *ret_result = (mp_result *)job;
+    return 0;
+}
+
+int
+mp_pool_map_async(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
+                  void *out, size_t out_size, size_t n,
+                  const mp_map_attr *attr, mp_result **ret_result)
+{
+    struct request q = {
+        .function = "mp_pool_map_async",
+        .f = f,
+        .in = in,
+        .in_size = in_size,
+        .out = out,
+        .out_size = out_size,
+        .n = n,
+        .detached = 1,
+    };
+    int r = mp__attr_read(&q.attr, sizeof(q.attr), attr, 0, q.function);
+
+    if (r == 0)
+        r = check(pool, &q);
+    return r < 0 ? r : submit_detached(pool, &q, ret_result);
 }

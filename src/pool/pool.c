@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool: making, closing, ending.
+/* The pool: closing, ending.
  *
  * A pool is a cell of the region, a block of posts for its workers, and a
  * queue. What is submitted goes through the queue; what the workers have in
@@ -13,21 +13,18 @@
  * single stores only, so there is nothing to repair. */
 #include "pool/pool.h"
 
-#include "base/attr.h"
 #include "base/error.h"
 #include "os/clock.h"
+#include "pool/callback.h"
+#include "pool/inbox.h"
 #include "pool/job.h"
+#include "pool/progress.h"
 #include "pool/task.h"
+#include "pool/trace.h"
 #include "region/waiters.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
-
-_Static_assert(sizeof(struct mp_pool) <= MP__SLAB_CELL_MAX, "one cell");
-_Static_assert(sizeof(struct mp_pool) % 64 == 0, "a slab's cell");
-
-static mp__a32 pools_made; /* by this process: for names */
 
 __attribute__((constructor)) static void
 register_descriptions(void)
@@ -60,146 +57,6 @@ mp__pool_refusal(mp_pool *pool, const char *function)
     }
 }
 
-/* ---- Making ---- */
-
-static int
-check_attr(int workers, const mp_pool_attr *a)
-{
-    if (workers < 0 || workers > MP__POOL_WORKERS_MAX)
-        return mp__fail(-EINVAL, "mp_pool_create: %d workers (may be 0 to %d)",
-                        workers, MP__POOL_WORKERS_MAX);
-    if (a->method < MP_DEFAULT || a->method > MP_FORKSERVER)
-        return mp__fail(-EINVAL, "mp_pool_create: no start method %d",
-                        (int)a->method);
-    if (a->reserved != 0)
-        return mp__fail(-EINVAL, "mp_pool_create: .reserved is not 0");
-    if (a->name && strlen(a->name) > MP__POOL_NAME_MAX)
-        return mp__fail(-EINVAL,
-                        "mp_pool_create: the name is longer than %u bytes",
-                        MP__POOL_NAME_MAX);
-    if (a->initializer_size && !a->initializer_arg)
-        return mp__fail(-EINVAL, "mp_pool_create: .initializer_arg is NULL, "
-                                 ".initializer_size is not 0");
-    return 0;
-}
-
-static void
-set_name(mp_pool *pool, const char *name)
-{
-    if (name)
-        snprintf(pool->name, sizeof(pool->name), "%s", name);
-    else
-        snprintf(pool->name, sizeof(pool->name), "Pool-%u",
-                 (unsigned)mp__add(&pools_made, 1) + 1);
-}
-
-static int
-set_initializer(mp_pool *pool, const mp_pool_attr *a)
-{
-    void *copy;
-
-    if (a->initializer_size) {
-        copy = mp__block_alloc(a->initializer_size, 0);
-        if (!copy)
-            return -ENOMEM;
-        memcpy(copy, a->initializer_arg, a->initializer_size);
-        mp__block_keep(copy);
-        pool->initializer_arg = copy;
-        pool->initializer_size = a->initializer_size;
-    }
-    if (!a->initializer)
-        return 0;
-    return mp__function_export((mp__code *)a->initializer, &pool->initializer,
-                               "mp_pool_create");
-}
-
-static int
-set_posts(mp_pool *pool, int workers)
-{
-    size_t size = (size_t)workers * sizeof(struct mp__worker);
-    void *block = mp__block_alloc(size, 1);
-
-    if (!block)
-        return -ENOMEM;
-    mp__block_keep(block);
-    pool->workers = block;
-    pool->count = (uint32_t)workers;
-    return mp_queue_create(&pool->queue, NULL);
-}
-
-static void
-give_back(mp_pool *pool)
-{
-    mp_queue_destroy(pool->queue);
-    if (pool->workers)
-        mp__block_free(pool->workers);
-    if (pool->initializer_arg)
-        mp__block_free(pool->initializer_arg);
-    mp__object_free(pool, MP__SLAB_POOL);
-}
-
-/* The pool without its workers. */
-static int
-make(mp_pool **ret_pool, int workers, const mp_pool_attr *a)
-{
-    mp_pool *pool = mp__object_alloc(MP__SLAB_POOL, sizeof(*pool));
-    int r;
-
-    if (!pool)
-        return -ENOMEM;
-    mp__mutex_init(&pool->mutex, MP__MUTEX_POOL);
-    pool->id = (uint64_t)mp__now();
-    pool->method = a->method ? a->method : mp_get_start_method();
-    pool->owner = mp_current_process();
-    set_name(pool, a->name);
-    r = set_posts(pool, workers);
-    if (r == 0)
-        r = set_initializer(pool, a);
-    if (r < 0) {
-        give_back(pool);
-        return r;
-    }
-    mp__object_publish(pool, MP__SLAB_POOL);
-    *ret_pool = pool;
-    return 0;
-}
-
-int
-mp_pool_create(mp_pool **ret_pool, int workers, const mp_pool_attr *attr)
-{
-    mp_pool_attr a;
-    mp_pool *pool = NULL;
-    int r;
-
-    if (!ret_pool)
-        return mp__fail(-EINVAL, "mp_pool_create: ret_pool is NULL");
-    r = mp__attr_read(&a, sizeof(a), attr, 0, "mp_pool_create");
-    if (r == 0)
-        r = check_attr(workers, &a);
-    if (r == 0)
-        r = mp__enter();
-    if (r == 0)
-        r = make(&pool, workers ? workers : mp_cpu_count(), &a);
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; r == 0 && i < pool->count; i++) {
-        struct mp__worker *w = &pool->workers[i];
-
-        mp__store(&w->keeper, mp__participant_id(mp__me.part));
-        r = mp__pool_fill(pool, w);
-        mp__store(&w->keeper, 0);
-    }
-    if (r < 0) {
-        char why[MP__POOL_WHY];
-
-        snprintf(why, sizeof(why), "%s", mp_last_error());
-        mp_pool_destroy(pool);
-        return mp__fail(r, "%s", why);
-    }
-    *ret_pool = pool;
-    return 0;
-}
-
 /* ---- Ending ---- */
 
 /* Moves the pool forward to `state`; 0 if it is there or beyond already. */
@@ -225,7 +82,7 @@ void
 mp__pool_break(mp_pool *pool, const char *why)
 {
     advance(pool, MP__POOL_BROKEN, why);
-    mp_queue_close(pool->queue);
+    mp__pool_close_queues(pool);
     mp__pool_kill(pool);
 }
 
@@ -237,7 +94,7 @@ mp_pool_close(mp_pool *pool)
     if (r < 0)
         return r;
     advance(pool, MP__POOL_CLOSED, NULL);
-    mp_queue_close(pool->queue);
+    mp__pool_close_queues(pool);
     mp__pool_attend(pool);
     return 0;
 }
@@ -246,7 +103,7 @@ static void
 terminate(mp_pool *pool)
 {
     advance(pool, MP__POOL_TERMINATED, NULL);
-    mp_queue_close(pool->queue);
+    mp__pool_close_queues(pool);
     mp__pool_kill(pool);
     mp__pool_attend(pool);
 }
@@ -295,22 +152,31 @@ mp_pool_join(mp_pool *pool, mp_time deadline)
                         "mp_pool_join: pool %s is neither closed nor "
                         "terminated",
                         pool->name);
-    mp_queue_close(pool->queue); /* who closed the pool may have died */
+    mp__pool_close_queues(pool); /* who closed the pool may have died */
     mp__wait_begin(&pool->bell);
     r = wait_until_empty(pool, deadline);
     mp__wait_end();
+    if (r == 0) {
+        mp__pool_bar_end(pool);
+        mp__callbacks_run(pool);
+    }
     return r;
 }
 
-/* Tasks that nobody has taken out of the queue end here. */
+/* Tasks that nobody has taken out of the queues end here. */
 static void
 drain(mp_pool *pool)
 {
     void *p;
 
-    while (mp_queue_get(pool->queue, &p, sizeof(p), MP_NOW) == sizeof(p))
-        if (p != MP__HINT)
-            mp__task_drop(p);
+    for (size_t i = 0; i < MP__LENGTH(pool->levels); i++) {
+        mp_queue *queue = atomic_load(&pool->levels[i]);
+
+        while (queue &&
+               mp_queue_get(queue, &p, sizeof(p), MP_NOW) == sizeof(p))
+            if (p != MP__HINT)
+                mp__task_drop(p);
+    }
 }
 
 /* From here on nobody can become a keeper: see attend.c. 0 if somebody else
@@ -341,12 +207,25 @@ mp_pool_destroy(mp_pool *pool)
         ;
     drain(pool);
     mp__job_forget_all(pool);
+    mp__callbacks_forget(pool);
+    mp__pool_bar_end(pool);
     if (!retire(pool))
         return mp__fail_handle("mp_pool_destroy", pool, "a pool");
     while (wait_until_empty(pool, MP_FOREVER) < 0)
         ;
-    give_back(pool);
+    mp__trace_close(pool);
+    mp__inboxes_free(pool);
+    mp__pool_free(pool);
     return 0;
+}
+
+void
+mp_pool_leave(mp_pool **pool)
+{
+    if (pool && *pool) {
+        mp_pool_destroy(*pool);
+        *pool = NULL;
+    }
 }
 
 /* ---- Looking ---- */
@@ -362,8 +241,8 @@ mp_pool_workers(mp_pool *pool, mp_process **list, size_t n)
     if (n && !list)
         return mp__fail(-EINVAL, "mp_pool_workers: list is NULL");
     mp__pool_attend(pool);
-    for (uint32_t i = 0; i < pool->count; i++) {
-        mp_process *process = atomic_load(&pool->workers[i].process);
+    for (uint32_t i = 0; i < mp__posts(pool); i++) {
+        mp_process *process = atomic_load(&mp__post(pool, i)->process);
 
         if (!process || mp_process_is_alive(process) != 1)
             continue;

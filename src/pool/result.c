@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Results: a task, seen by who submitted it.
+/* Results: a task, seen by who submitted it. (The handle of a map that nobody
+ * waits for is a result, too: job_result.c.)
  *
  * Any process of the family may ask for a result. Who waits looks after the
  * pool's workers meanwhile (attend.c), for nobody else may do so.
@@ -10,90 +11,49 @@
  * ended on the spot. A task that was running when its worker was killed is
  * ended by who buries that worker. */
 #include "base/error.h"
+#include "pool/callback.h"
+#include "pool/job.h"
+#include "pool/progress.h"
 #include "pool/task.h"
 #include "region/region.h"
 #include "region/waiters.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #define SPINS 200 /* looks at the state before sleeping: some 10 us */
 
-/* ---- The end of the pool ---- */
-
-/* A step of a task that is in nobody's hand: 1 if it was as `seen`. */
-static int
-step(mp_task *task, uint32_t seen, enum mp__task_phase phase)
-{
-    uint32_t flags = seen & (MP__TASK_ABANDONED | MP__TASK_SETTLED);
-    int done;
-
-    mp__bell_arm(&task->bell);
-    done = mp__cas(&task->state, &seen, flags | phase);
-    mp__bell_ring(&task->bell, INT_MAX);
-    return done;
-}
-
-/* Its error is written between two steps; any number of helpers write the
- * same. */
-static void
-finish_lost(mp_task *task, uint32_t seen)
-{
-    task->code = -ESRCH;
-    if (mp__pool_is(task->pool, task->pool_id))
-        snprintf(task->text, sizeof(task->text), "pool broken: %s",
-                 task->pool->why);
-    else
-        snprintf(task->text, sizeof(task->text), "pool broken");
-    step(task, seen, MP__TASK_FAILED);
-}
-
-int
-mp__task_overtake(mp_task *task, uint32_t seen)
-{
-    int gone = !mp__pool_is(task->pool, task->pool_id);
-    enum mp__pool_state pool_state =
-        gone ? MP__POOL_TERMINATED : mp__pool_state(task->pool);
-
-    if (pool_state < MP__POOL_TERMINATED)
-        return 0;
-    switch (mp__task_phase(seen)) {
-    case MP__TASK_QUEUED:
-        step(task, seen,
-             pool_state == MP__POOL_BROKEN ? MP__TASK_LOST
-                                           : MP__TASK_TERMINATED);
-        return 1;
-    case MP__TASK_LOST:
-        finish_lost(task, seen);
-        return 1;
-    case MP__TASK_RUNNING:
-        if (gone)
-            step(task, seen, MP__TASK_TERMINATED);
-        return gone;
-    default:
-        return 0;
-    }
-}
-
-/* ---- Waiting ---- */
-
-/* The task of a handle; NULL with `*ret` set. */
-static mp_task *
+static inline mp_task *
 task_of(mp_result *result, const char *function, int *ret)
 {
     mp_task *task = (mp_task *)result;
 
     *ret = mp__enter();
-    if (*ret < 0)
+    if (MP__UNLIKELY(*ret < 0))
         return NULL;
-    if (mp__object_ok(task, MP__SLAB_TASK) &&
-        !(mp__load_relaxed(&task->state) & MP__TASK_ABANDONED))
+    if (MP__LIKELY(mp__object_ok(task, MP__SLAB_TASK) &&
+                   !(mp__load_relaxed(&task->state) & MP__TASK_ABANDONED)))
         return task;
     *ret = mp__fail_handle(function, result, "a result");
     return NULL;
 }
+
+mp_task *
+mp__result_task(mp_result *result, const char *function, int *ret)
+{
+    return task_of(result, function, ret);
+}
+
+/* The map of a handle, if it is one of a map. */
+static inline struct mp__job *
+map_of(mp_result *result)
+{
+    return MP__LIKELY(mp__object_ok(result, MP__SLAB_TASK))
+               ? NULL
+               : mp__job_of(result);
+}
+
+/* ---- Waiting ---- */
 
 static int
 spin(mp_task *task)
@@ -106,9 +66,8 @@ spin(mp_task *task)
     return 0;
 }
 
-/* Whether it has ended, after a look at the pool. */
-static int
-look(mp_task *task)
+int
+mp__task_look(mp_task *task)
 {
     uint32_t seen = mp__load_acquire(&task->state);
 
@@ -128,7 +87,7 @@ sleep_until_end(mp_task *task, mp_time deadline)
     uint32_t seen;
     int r = 0;
 
-    while (!look(task)) {
+    while (!mp__task_look(task)) {
         if (r < 0)
             return r;
         seen = mp__load_acquire(&task->state);
@@ -142,45 +101,61 @@ sleep_until_end(mp_task *task, mp_time deadline)
 static int
 wait_for_end(mp_task *task, mp_time deadline)
 {
-    int r;
+    int r = 0;
 
-    if (deadline == MP_NOW)
-        return look(task) ? 0 : -EAGAIN;
-    if (spin(task))
-        return 0;
-    mp__wait_begin(&task->bell);
-    r = sleep_until_end(task, deadline);
-    mp__wait_end();
+    if (deadline == MP_NOW) {
+        r = mp__task_look(task) ? 0 : -EAGAIN;
+    } else if (!spin(task)) {
+        mp__wait_begin(&task->bell);
+        r = sleep_until_end(task, deadline);
+        mp__wait_end();
+    }
+    if (mp__pool_is(task->pool, task->pool_id)) {
+        mp__pool_bar_rest(task->pool);
+        mp__callbacks_run(task->pool);
+    }
     return r;
 }
 
 int
 mp_result_wait(mp_result *result, mp_time deadline)
 {
+    struct mp__job *job = map_of(result);
+    mp_task *task;
     int r;
-    mp_task *task = task_of(result, "mp_result_wait", &r);
 
+    if (job)
+        return mp__job_wait(job, deadline);
+    task = task_of(result, "mp_result_wait", &r);
     return task ? wait_for_end(task, deadline) : r;
 }
 
 int
 mp_result_ready(mp_result *result)
 {
+    struct mp__job *job = map_of(result);
+    mp_task *task;
     int r;
-    mp_task *task = task_of(result, "mp_result_ready", &r);
 
-    return task ? look(task) : r;
+    if (job)
+        return mp__job_look(job);
+    task = task_of(result, "mp_result_ready", &r);
+    return task ? mp__task_look(task) : r;
 }
 
 int
 mp_result_successful(mp_result *result)
 {
+    struct mp__job *job = map_of(result);
+    mp_task *task;
     int r;
-    mp_task *task = task_of(result, "mp_result_successful", &r);
 
+    if (job)
+        return mp__job_successful(job);
+    task = task_of(result, "mp_result_successful", &r);
     if (!task)
         return r;
-    if (!look(task))
+    if (!mp__task_look(task))
         return -EAGAIN;
     return mp__task_phase(mp__load_acquire(&task->state)) == MP__TASK_DONE;
 }
@@ -188,13 +163,14 @@ mp_result_successful(mp_result *result)
 /* ---- What came out ---- */
 
 static const char *
-error_text(mp_task *task, enum mp__task_phase phase)
+error_text(mp_task *task, uint32_t state)
 {
-    switch (phase) {
+    switch (mp__task_phase(state)) {
     case MP__TASK_FAILED:
-        return task->text;
+        return task->text_block ? task->text_block : task->text;
     case MP__TASK_CANCELLED:
-        return "cancelled before it began";
+        return state & MP__TASK_CANCELLING ? "cancelled after it had begun"
+                                           : "cancelled before it began";
     case MP__TASK_TERMINATED:
         return "the pool was terminated before the task had ended";
     default:
@@ -202,22 +178,27 @@ error_text(mp_task *task, enum mp__task_phase phase)
     }
 }
 
-ssize_t
-mp_result_get(mp_result *result, void *buf, size_t cap, mp_time deadline)
+/* The size of the result of a task that has ended, or its code. */
+static ssize_t
+size_of_result(mp_task *task)
 {
-    int r;
-    mp_task *task = task_of(result, "mp_result_get", &r);
-    enum mp__task_phase phase;
+    uint32_t state = mp__load_acquire(&task->state);
+    enum mp__task_phase phase = mp__task_phase(state);
 
-    if (!task)
-        return r;
-    r = wait_for_end(task, deadline);
-    if (r < 0)
-        return r;
-    phase = mp__task_phase(mp__load_acquire(&task->state));
     if (phase != MP__TASK_DONE)
         return mp__fail(phase == MP__TASK_FAILED ? task->code : -ECANCELED,
-                        "%s", error_text(task, phase));
+                        "%s", error_text(task, state));
+    return (ssize_t)task->result_size;
+}
+
+/* The result of a task that has ended. */
+static ssize_t
+copy_result(mp_task *task, void *buf, size_t cap)
+{
+    ssize_t size = size_of_result(task);
+
+    if (size < 0)
+        return size;
     if (task->result_size > cap)
         return mp__fail(-EMSGSIZE,
                         "mp_result_get: the result has %llu bytes, the "
@@ -228,50 +209,74 @@ mp_result_get(mp_result *result, void *buf, size_t cap, mp_time deadline)
     if (task->result_size)
         memcpy(buf, task->result_block ? task->result_block : task->result,
                task->result_size);
-    return (ssize_t)task->result_size;
+    return size;
+}
+
+ssize_t
+mp_result_size(mp_result *result)
+{
+    struct mp__job *job = map_of(result);
+    mp_task *task;
+    int r;
+
+    if (job)
+        return mp__job_look(job) ? mp__job_size(job) : -EAGAIN;
+    task = task_of(result, "mp_result_size", &r);
+    if (!task)
+        return r;
+    return mp__task_look(task) ? size_of_result(task) : -EAGAIN;
+}
+
+ssize_t
+mp_result_get(mp_result *result, void *buf, size_t cap, mp_time deadline)
+{
+    struct mp__job *job = map_of(result);
+    mp_task *task;
+    int r;
+
+    if (job) {
+        r = mp__job_wait(job, deadline);
+        return r < 0 ? r : mp__job_get(job, buf, cap);
+    }
+    task = task_of(result, "mp_result_get", &r);
+    if (task)
+        r = wait_for_end(task, deadline);
+    return r < 0 ? r : copy_result(task, buf, cap);
 }
 
 const char *
 mp_result_error(mp_result *result)
 {
+    struct mp__job *job = map_of(result);
+    mp_task *task;
     int r;
-    mp_task *task = task_of(result, "mp_result_error", &r);
 
-    if (!task || !look(task))
+    if (job)
+        return mp__job_error(job);
+    task = task_of(result, "mp_result_error", &r);
+    if (!task || !mp__task_look(task))
         return NULL;
-    return error_text(task, mp__task_phase(mp__load_acquire(&task->state)));
-}
-
-int
-mp_result_cancel(mp_result *result)
-{
-    int r;
-    mp_task *task = task_of(result, "mp_result_cancel", &r);
-    uint32_t seen;
-
-    if (!task)
-        return r;
-    look(task);
-    seen = mp__load(&task->state);
-    if (mp__task_phase(seen) == MP__TASK_QUEUED &&
-        step(task, seen, MP__TASK_CANCELLED))
-        return 0;
-    return mp__fail(-EALREADY, "mp_result_cancel: task %llu has begun",
-                    (unsigned long long)task->number);
+    return error_text(task, mp__load_acquire(&task->state));
 }
 
 int
 mp_result_free(mp_result *result)
 {
-    int r;
+    struct mp__job *job = map_of(result);
     mp_task *task;
     uint32_t seen;
+    int r;
 
     if (!result)
         return 0;
+    if (job)
+        return mp__job_give_back(job);
     task = task_of(result, "mp_result_free", &r);
     if (!task)
         return r;
+    /* A callback that is to come gets the result, and frees it. */
+    if (task->inbox && mp__callback_adopt(result, task->number))
+        return 0;
     seen = atomic_fetch_or(&task->state, MP__TASK_ABANDONED);
     if (seen & MP__TASK_ABANDONED)
         return mp__fail_handle("mp_result_free", result, "a result");

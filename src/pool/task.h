@@ -5,9 +5,12 @@
 
 #include "pool/pool.h"
 
-/* The state word: {post: 24 | SETTLED | ABANDONED | phase: 3}. */
+/* The state word: {post: 12 | attempt: 12 | 0 | CANCELLING | SETTLED | ABANDONED
+ * | phase: 4}. Post and attempt are of RUNNING and AGAIN only. */
 enum mp__task_phase {
     MP__TASK_QUEUED = 1,
+    MP__TASK_AGAIN, /* waits for the next worker at the post in the state word,
+                       to be tried again */
     MP__TASK_RUNNING,    /* at the post in the state word */
     MP__TASK_LOST,       /* will not run: its error is being written */
     MP__TASK_DONE,       /* ended: from here on nothing changes */
@@ -15,10 +18,16 @@ enum mp__task_phase {
     MP__TASK_CANCELLED,  /* ended, by mp_result_cancel() */
     MP__TASK_TERMINATED, /* ended, by the end of its pool */
 };
-#define MP__TASK_PHASE     7u
-#define MP__TASK_ABANDONED 8u  /* nobody will ask for the result */
-#define MP__TASK_SETTLED   16u /* neither queue nor worker knows it any more */
-#define MP__TASK_POST      8u  /* shift */
+#define MP__TASK_PHASE     15u
+#define MP__TASK_ABANDONED 16u /* nobody will ask for the result */
+#define MP__TASK_SETTLED   32u /* neither queue nor worker knows it any more */
+#define MP__TASK_CANCELLING \
+    64u                       /* its worker is to be killed; CANCELLED: it had
+                                   begun */
+#define MP__TASK_ATTEMPT  8u  /* shift */
+#define MP__TASK_POST     20u /* shift */
+#define MP__TASK_ATTEMPTS 0xfffu
+#define MP__TASK_RETRIES  (MP__TASK_ATTEMPTS - 1)
 
 #define MP__TASK_TEXT 200u
 #define MP__TASK_ARG  80u
@@ -38,6 +47,12 @@ struct mp_task {
     uint64_t arg_size;
     uint64_t result_size;
     void *result_block; /* NULL: the result lies inline */
+    char *text_block;   /* a text that is longer than `text`; NULL: `text` */
+    uint32_t retries;
+    int32_t priority;
+    mp_time timeout, soft_timeout; /* ns; 0: none */
+    mp_time submitted;             /* when */
+    struct mp__inbox *inbox; /* who is to be told of its end; NULL: nobody */
     union {
         void *arg_block; /* beyond MP__TASK_ARG bytes */
         char arg[MP__TASK_ARG];
@@ -54,27 +69,99 @@ mp__task_phase(uint32_t state)
     return (enum mp__task_phase)(state & MP__TASK_PHASE);
 }
 
+static inline uint32_t
+mp__task_attempt(uint32_t state)
+{
+    return state >> MP__TASK_ATTEMPT & MP__TASK_ATTEMPTS;
+}
+
 static inline int
 mp__task_has_ended(uint32_t state)
 {
     return mp__task_phase(state) >= MP__TASK_DONE;
 }
 
+static inline int
+mp__task_is_at(uint32_t state, enum mp__task_phase phase, uint32_t post)
+{
+    return mp__task_phase(state) == phase && state >> MP__TASK_POST == post;
+}
+
+/* ---- task.c: the cell, and the steps of its state ---- */
+
 /* Gives the cell back; nobody may know it any more. */
 void mp__task_release(struct mp_task *task);
+
+/* From QUEUED, or AGAIN at that post, to RUNNING there. 0: it has ended. */
+int mp__task_begin(struct mp_task *task, uint32_t post);
+
+/* Ends a task in the hand of the caller, who has written what comes with the
+ * end. Whose cell it is then nobody knows. 1: it was CANCELLING, and has ended
+ * as CANCELLED. */
+int mp__task_end(struct mp_task *task, enum mp__task_phase phase);
+
+/* The queue's side is through with a task that somebody else has ended. */
+void mp__task_let_go(struct mp_task *task);
+
+/* A step of a task that is in nobody's hand, from `seen` to a phase, perhaps
+ * with CANCELLING. 1 if it was as `seen`. */
+int mp__task_step(struct mp_task *task, uint32_t seen, uint32_t phase);
 
 /* Ends a task that was seen in `state` and that its pool will not run any
  * more. 1 if the state may have changed by that, 0 if the pool will. */
 int mp__task_overtake(struct mp_task *task, uint32_t state);
 
-/* Runs a task that was just taken from the queue by the worker at post
- * `w`. */
-void mp__task_run(struct mp_task *task, struct mp__worker *w, uint32_t post);
-
 /* For a task that was taken from the queue of a pool at its end. */
 void mp__task_drop(struct mp_task *task);
 
-/* Settles the task that the dead worker of post `w` had taken, if any. 1 if
- * there was one. */
-int mp__task_settle(struct mp__worker *w, uint32_t post,
-                    const struct mp__obituary *obituary);
+/* ---- submit.c ---- */
+
+/* What is asked of a task. */
+struct mp__order {
+    mp_task_fn f;
+    const void *arg;
+    size_t size;
+    int wanted;              /* there will be a handle */
+    mp_task_attr attr;       /* its callbacks are not looked at */
+    struct mp__inbox *inbox; /* may be NULL */
+    const char *function;    /* for texts */
+};
+
+/* Checks and submits. 0 or the error of mp_pool_apply_async(). */
+int mp__task_submit(mp_pool *pool, const struct mp__order *order,
+                    mp_task **ret_task);
+
+/* ---- run.c: for the worker ---- */
+
+/* Runs the task that is in the claim of post `w`. 1: it was cancelled
+ * meanwhile; the worker must not take another, but leave. */
+int mp__task_run(struct mp_task *task, struct mp__worker *w);
+
+/* First of all, in a worker at its post: runs the task that waits there, if
+ * any. As mp__task_run(). */
+int mp__task_resume(struct mp__worker *w);
+
+/* ---- settle.c: for who looks after the posts ---- */
+
+/* Whether a task waits for the next worker at a post that has none: then the
+ * post's claim must stay as it is, and the post get a worker. */
+int mp__task_waits_at(struct mp__worker *w);
+
+/* No worker will come to a post that has none: what waits there ends. */
+void mp__task_forsake(struct mp__worker *w);
+
+/* Whether the task that is running at the post is to be cancelled: its worker
+ * has to be buried. */
+int mp__task_is_condemned(struct mp__worker *w);
+
+/* Settles the task that the dead worker of post `w` had begun, if any: 1. It
+ * has ended, or waits for the next worker. */
+int mp__task_settle(struct mp__worker *w, const struct mp__obituary *obituary);
+
+/* ---- result.c ---- */
+
+/* The task of a handle; NULL with `*ret` set. */
+mp_task *mp__result_task(mp_result *result, const char *function, int *ret);
+
+/* Whether it has ended, after a look at the pool. */
+int mp__task_look(mp_task *task);

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* What a worker process does.
  *
- * It takes its post, if that is still its own (attend.c), runs the
- * initializer, goes on with the map that its predecessor died in, and then
- * takes messages from the pool's queue: tasks, and hints that there is a map.
- * What it has in hand is in its post at every instant, so that its death tells
- * exactly what it took along.
+ * It takes its post, if that is still its own (birth.c), runs the initializer,
+ * goes on with what its predecessor has left for it (a task that is to be tried
+ * again, the map that it died in), and then takes messages from the pool's
+ * queues: tasks, and hints that there is a map. What it has in hand is in its
+ * post at every instant, so that its death tells exactly what it took along.
  *
- * It ends when the queue is closed and empty. It is a daemon of the process
- * that started it and is killed with it; but a worker that another worker
- * started (in a task that waits for a task) must not take the blame for that
- * one's task: such a foster child stays, and looks now and then whether the
+ * Between two tasks it looks whether it should leave (relief.c), and now and
+ * then whether the others are well, since the pool's owner may be busy with
+ * something else. It ends when the queues are closed and empty. Whichever way
+ * it ends in order, the finalizer runs last: the post says by then that it
+ * leaves, so the finalizer's crash is not held against anybody.
+ *
+ * It is a daemon of the pool's owner and is killed with it; but not of any other
+ * process that started it: such a foster child looks now and then whether the
  * pool's owner is still there. */
 #include "base/error.h"
+#include "os/clock.h"
+#include "pool/crash.h"
 #include "pool/job.h"
 #include "pool/pool.h"
+#include "pool/progress.h"
+#include "pool/stats.h"
 #include "pool/task.h"
+#include "pool/trace.h"
 #include "process/record.h"
 
 #include <errno.h>
@@ -24,20 +33,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_FOR_OWNER 1.0 /* s; only of foster children */
+#define LOOK 1.0 /* s: how often one that waits looks around */
 
 static struct {
-    struct mp__worker *post;
-    pid_t pid;      /* a child that a task forks is no worker */
     void *argument; /* of the initializer; for life */
+    mp__code *finalizer;
 } self;
-
-int
-mp__worker_is_of(mp_pool *pool)
-{
-    return self.post && self.pid == getpid() && self.post >= pool->workers &&
-           self.post < pool->workers + pool->count;
-}
 
 void
 mp__worker_check(struct mp__worker *w)
@@ -46,6 +47,14 @@ mp__worker_check(struct mp__worker *w)
         mp__participant_id(mp__me.part) != mp__load_relaxed(&w->participant))
         _exit(EXIT_FAILURE);
 }
+
+void *
+mp_worker_state(void)
+{
+    return self.argument;
+}
+
+/* ---- Beginning ---- */
 
 /* ctrl-C goes to every process of the terminal: the program decides what
  * becomes of its workers, not each of them for itself. But SIGTERM must end
@@ -80,43 +89,65 @@ own_handle(void)
 static struct mp__worker *
 take_post(const struct mp__posting *posting)
 {
-    struct mp__worker *w = &posting->pool->workers[posting->index];
+    mp_pool *pool = posting->pool;
+    struct mp__worker *w = mp__post(pool, posting->post);
     uint64_t expected = mp__stage_word(posting->epoch, MP__STAGE_STARTING);
     mp_process *me = own_handle();
     int mine;
 
-    mp__mutex_lock(&posting->pool->mutex);
+    mp__mutex_lock(&pool->mutex);
     mine = mp__load(&w->stage) == expected &&
-           mp__pool_state(posting->pool) < MP__POOL_TERMINATED;
+           mp__pool_state(pool) < MP__POOL_TERMINATED;
     if (mine) {
         mp__store(&w->participant, mp__participant_id(mp__me.part));
         atomic_store(&w->process, me);
-        mp__worker_set_stage(w, MP__STAGE_UP);
+        mp__post_set(pool, w, posting->epoch, MP__STAGE_UP);
     }
-    mp__mutex_unlock(&posting->pool->mutex);
+    mp__mutex_unlock(&pool->mutex);
     return mine ? w : NULL;
+}
+
+/* What a forked worker has of another one it was forked from is not its own. */
+static void
+begin(const struct mp__posting *posting, struct mp__worker *w)
+{
+    memset(&self, 0, sizeof(self));
+    mp__budget_take(&posting->budget, posting->pool->method == MP_FORK);
+    mp__relief_begin();
+    mp__progress_whole_lines();
+    mp__crash_watch(w);
+    mp__trace_worker(posting->pool, w);
+    mp__tally_arrive(w);
+}
+
+static int
+copy_argument(mp_pool *pool)
+{
+    if (pool->initializer_size == 0)
+        return 0;
+    self.argument = malloc(pool->initializer_size);
+    if (!self.argument)
+        return mp__fail(-ENOMEM, "no memory for the initializer's argument");
+    memcpy(self.argument, pool->initializer_arg, pool->initializer_size);
+    return 0;
 }
 
 /* Runs the initializer on a copy of its argument. */
 static int
 initialize(mp_pool *pool)
 {
-    mp__code *code;
-    int r;
+    mp__code *code = NULL;
+    int r = copy_argument(pool);
 
-    if (pool->initializer.module == 0)
-        return 0;
-    r = mp__function_import(&pool->initializer, &code, "mp_pool_create");
-    if (r < 0)
-        return r;
-    if (pool->initializer_size) {
-        self.argument = malloc(pool->initializer_size);
-        if (!self.argument)
-            return -ENOMEM;
-        memcpy(self.argument, pool->initializer_arg, pool->initializer_size);
-    }
-    return ((int (*)(void *))code)(self.argument);
+    if (r == 0 && pool->finalizer.module)
+        r = mp__function_import(&pool->finalizer, &self.finalizer,
+                                "mp_pool_create");
+    if (r == 0 && pool->initializer.module)
+        r = mp__function_import(&pool->initializer, &code, "mp_pool_create");
+    return r == 0 && code ? ((int (*)(void *))code)(self.argument) : r;
 }
+
+/* ---- Working ---- */
 
 static int
 owner_is_gone(mp_pool *pool, struct mp__worker *w)
@@ -124,47 +155,108 @@ owner_is_gone(mp_pool *pool, struct mp__worker *w)
     return w->foster && mp_process_is_alive(pool->owner) != 1;
 }
 
-/* Takes messages until there are no more. */
-static int
+static void
+after_task(struct mp__worker *w, int cancelled)
+{
+    mp__store_relaxed(&w->served, mp__load_relaxed(&w->served) + 1);
+    if (MP__UNLIKELY(cancelled))
+        mp__worker_dismiss();
+}
+
+/* Goes on with what the last worker here has left. */
+static void
+take_over(mp_pool *pool, struct mp__worker *w)
+{
+    if (mp__task_waits_at(w))
+        after_task(w, mp__task_resume(w));
+    if (!mp__worker_should_leave(pool, w))
+        mp__job_work(pool, w);
+}
+
+/* Does what the message in the claim says. */
+static void
 serve(mp_pool *pool, struct mp__worker *w)
 {
-    const uint32_t post = (uint32_t)(w - pool->workers);
-    int r;
+    void *message = (void *)(uintptr_t)mp__load_relaxed(&w->claim.pointer);
 
-    mp__job_work(pool, w);
+    if (message == MP__HINT)
+        mp__job_work(pool, w);
+    else
+        after_task(w, mp__task_run(message, w));
+}
+
+static mp_time
+earlier(mp_time a, mp_time b)
+{
+    return a < b ? a : b;
+}
+
+/* Waits for the next message. 0; 1: it has left its post instead; -ESHUTDOWN:
+ * there will be none; or it cannot go on. */
+static int
+await(mp_pool *pool, struct mp__worker *w)
+{
+    mp_time idle = MP_NOW; /* when it leaves: not known yet */
+
     for (;;) {
-        r = mp__queue_get_claim(pool->queue, &w->claim,
-                                w->foster ? mp_timeout(LOOK_FOR_OWNER)
-                                          : MP_FOREVER);
-        if (r == -EINTR || (r == -ETIMEDOUT && !owner_is_gone(pool, w)))
-            continue;
-        if (r < 0)
-            return r;
-        void *message = (void *)(uintptr_t)mp__load_relaxed(&w->claim.pointer);
+        int r = mp__pool_take(pool, w, MP_NOW);
 
-        if (message == MP__HINT)
-            mp__job_work(pool, w);
-        else
-            mp__task_run(message, w, post);
+        if (r == -EAGAIN && idle == MP_NOW)
+            idle = pool->least ? mp__now() + pool->idle : MP_FOREVER;
+        if (r == -EAGAIN)
+            r = mp__pool_take(pool, w, earlier(idle, mp_timeout(LOOK)));
+        if (r != -ETIMEDOUT && r != -EINTR)
+            return r;
+        if (owner_is_gone(pool, w))
+            return -EOWNERDEAD;
+        if (mp__worker_should_leave(pool, w) || mp__now() >= idle) {
+            if (mp__worker_relieve(pool, w, mp__now() >= idle))
+                return 1;
+            idle = MP_NOW;
+        }
+        mp__pool_look_at_all(pool, w);
+        mp__job_work(pool, w); /* the hint may have died with another */
     }
 }
 
-/* Ends in order. Workers that this one has started would be terminated by its
- * exit: they end by themselves, and are waited for. */
+/* Until it leaves its post, 1, or the pool ends, as await(). */
+static int
+work(mp_pool *pool, struct mp__worker *w)
+{
+    int r;
+
+    take_over(pool, w);
+    for (;;) {
+        if (mp__worker_should_leave(pool, w)) {
+            if (mp__worker_relieve(pool, w, 0))
+                return 1;
+            mp__job_work(pool, w);
+        }
+        r = await(pool, w);
+        if (r != 0)
+            return r;
+        serve(pool, w);
+        mp__pool_look_around(pool, w);
+    }
+}
+
+/* ---- Ending ---- */
+
 static void
-leave_post(mp_pool *pool, struct mp__worker *w)
+leave_for_good(mp_pool *pool, struct mp__worker *w)
 {
     mp__mutex_lock(&pool->mutex);
-    mp__worker_set_stage(w, MP__STAGE_LEAVING);
+    if (mp__worker_stage(w) == MP__STAGE_UP)
+        mp__post_set(pool, w, mp__worker_epoch(w), MP__STAGE_LEAVING);
     mp__mutex_unlock(&pool->mutex);
-    for (uint32_t i = 0; i < pool->count; i++) {
-        struct mp__worker *other = &pool->workers[i];
-        mp_process *process = atomic_load(&other->process);
+}
 
-        if (process && other->starter == (uint32_t)self.pid)
-            while (mp_process_join(process, MP_FOREVER) == -EINTR)
-                ;
-    }
+static void
+finalize(void)
+{
+    if (self.finalizer)
+        ((void (*)(void *))self.finalizer)(self.argument);
+    mp__trace_flush();
 }
 
 int
@@ -181,8 +273,7 @@ mp__worker_main(void *arg)
     w = take_post(posting);
     if (!w)
         return EXIT_SUCCESS;
-    self.post = w;
-    self.pid = getpid();
+    begin(posting, w);
     r = initialize(pool);
     if (r != 0) {
         w->refused = 1;
@@ -190,8 +281,13 @@ mp__worker_main(void *arg)
     }
     w->ready = 1;
     mp__store(&pool->ready, 1);
-    if (serve(pool, w) != -ESHUTDOWN)
+    r = work(pool, w);
+    if (r < 0 && r != -ESHUTDOWN)
         return EXIT_FAILURE;
-    leave_post(pool, w);
+    if (r < 0)
+        leave_for_good(pool, w);
+    else
+        mp__worker_hand_over(pool);
+    finalize();
     return EXIT_SUCCESS;
 }

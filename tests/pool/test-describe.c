@@ -245,6 +245,50 @@ START_TEST(describe_pool_at_a_map)
 }
 END_TEST
 
+START_TEST(describe_result_of_a_map)
+{
+    mp_pool *pool = pool_of(1);
+    struct gate gate = gate_open();
+    int items[3] = {0};
+    mp_result *result;
+
+    must(mp_pool_map_async(
+        pool, map_at_gate, items, sizeof(int), NULL, 0, 3,
+        MP_MAP_ATTR(.ctx = &gate, .ctx_size = sizeof(gate), .chunk = 1),
+        &result));
+    gate_await(gate);
+    expect_report(result, "result @ of map 1 in pool @ \"Pool-1\": 3 items, "
+                          "1 begun; nobody waits\n");
+    for (int i = 0; i < 3; i++)
+        gate_let_go(gate);
+    must(mp_result_wait(result, MP_FOREVER));
+    expect_report(result, "result @ of map 1 in pool @ \"Pool-1\": 3 items, "
+                          "done; nobody waits\n");
+    end_pool(pool);
+    expect_report(result, "result @ of map 1: 3 items, done; nobody waits\n");
+    must(mp_result_free(result));
+    ck_assert_int_eq(mp_describe(result, stdout), -EBADF);
+    gate_close(gate);
+}
+END_TEST
+
+START_TEST(describe_pool_that_has_shrunk)
+{
+    mp_pool *pool = pool_of(3);
+
+    await_workers(pool, 3, (pid_t[3]){0});
+    must(mp_pool_resize(pool, 1));
+    wait_until(mp_pool_workers(pool, NULL, 0) == 1, 20);
+    wait_until(!strstr(report_of(pool), "leaves") &&
+                   !strstr(report_of(pool), "has died"),
+               20);
+    ck_assert_ptr_nonnull(
+        strstr(report_of(pool), ": running; 1 worker; 0 in its queue\n"));
+    ck_assert_ptr_null(strstr(report_of(pool), "nobody works"));
+    end_pool(pool);
+}
+END_TEST
+
 /* ---- Workers that die ---- */
 
 START_TEST(describe_pool_with_a_dead_worker)
@@ -328,6 +372,8 @@ main(void)
     tcase_add_test(tcase, describe_broken_pool_says_why);
     tcase_add_test(tcase, describe_who_waits_for_a_task_and_a_pool);
     tcase_add_test(tcase, describe_pool_at_a_map);
+    tcase_add_test(tcase, describe_result_of_a_map);
+    tcase_add_test(tcase, describe_pool_that_has_shrunk);
     tcase_add_test(tcase, describe_pool_with_a_dead_worker);
     tcase_add_test(tcase, describe_pools_while_they_come_and_go);
     return pool_main(suite);

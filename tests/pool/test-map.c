@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST(bad_arguments_einval)
 {
-    static const mp_map_attr unknown = {sizeof(unknown), 1, NULL, 0, 0};
+    static const mp_map_attr unknown = {.size = sizeof(unknown), .flags = 1};
     mp_pool *pool = pool_of(1);
     int in[2] = {0}, out[2];
 

@@ -12,7 +12,7 @@
 START_TEST(create_bad_arguments_einval)
 {
     static const mp_pool_attr attrs[] = {
-        {.size = sizeof(mp_pool_attr), .flags = 1},
+        {.size = sizeof(mp_pool_attr), .flags = 2},
         {.size = sizeof(mp_pool_attr), .method = 99},
         {.size = sizeof(mp_pool_attr), .method = -1},
         {.size = sizeof(mp_pool_attr), .reserved = 1},

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Cancelling a task.
+ *
+ * A task that is in nobody's hand, QUEUED or AGAIN, is CANCELLED by one step; of
+ * a worker that begins it at the same instant and who cancels, one wins. Where
+ * it lies it is found later, and let go.
+ *
+ * A task that is RUNNING gets a flag, CANCELLING: that is the commit, for
+ * whoever ends it from then on ends it as CANCELLED. And its worker never takes
+ * another task, because it sees the flag at the step that ends this one. So who
+ * attends to the post may kill the worker without asking what it is at by now:
+ * no other task is ever hit. If the canceller dies after the flag, the next who
+ * attends does the killing; if the worker was faster, there is nothing to do. */
+#include "base/error.h"
+#include "pool/job.h"
+#include "pool/task.h"
+
+#include <errno.h>
+
+/* The step from `seen`, if there is one. 1: it is done; 0: look again. */
+static int
+cancel_as_seen(mp_task *task, uint32_t seen)
+{
+    switch (mp__task_phase(seen)) {
+    case MP__TASK_QUEUED:
+        return mp__task_step(task, seen, MP__TASK_CANCELLED);
+    case MP__TASK_AGAIN:
+        return mp__task_step(task, seen,
+                             MP__TASK_CANCELLED | MP__TASK_CANCELLING);
+    case MP__TASK_RUNNING:
+        return mp__cas(&task->state, &seen, seen | MP__TASK_CANCELLING);
+    default:
+        return 0;
+    }
+}
+
+static int
+cancel_task(mp_task *task)
+{
+    uint32_t seen;
+
+    mp__task_look(task);
+    do {
+        seen = mp__load(&task->state);
+        if (mp__task_has_ended(seen) || mp__task_phase(seen) == MP__TASK_LOST)
+            return mp__fail(-EALREADY, "mp_result_cancel: task %llu has ended",
+                            (unsigned long long)task->number);
+    } while (!(seen & MP__TASK_CANCELLING) && !cancel_as_seen(task, seen));
+    if (!(seen & MP__TASK_CANCELLING) &&
+        mp__pool_is(task->pool, task->pool_id))
+        mp__add(&task->pool->cancelled, 1);
+    mp__task_look(task); /* which kills */
+    return 0;
+}
+
+int
+mp_result_cancel(mp_result *result)
+{
+    int r;
+    mp_task *task;
+
+    if (mp__job_of(result))
+        return mp__job_cancel(mp__job_of(result));
+    task = mp__result_task(result, "mp_result_cancel", &r);
+    return task ? cancel_task(task) : r;
+}
