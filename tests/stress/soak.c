@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* soak [sync | queue] [SECONDS [SEED]]
+/* soak [sync | queue | pool] [SECONDS [SEED]]
  *
  * Players in processes of their own, one of which is SIGKILLed at random every
  * millisecond or so and succeeded by another. Every half second nobody is
@@ -9,8 +9,10 @@
  *
  * There are three casts: those who use memory, queues and pools; by `sync`,
  * those who use the synchronisation objects; and by `queue`, those who use
- * queues of all modes side by side. */
+ * queues of all modes side by side. `pool` is a play of its own, in which the
+ * workers of a pool are killed, and nobody else: pool_soak.c. */
 #define _GNU_SOURCE
+#include "pool_soak.h"
 #include "stress.h"
 
 #include "os/clock.h"
@@ -201,14 +203,28 @@ choose_cast(const char *name)
     return cast != usual_cast;
 }
 
+static int
+soak_pool(double seconds, unsigned seed)
+{
+    int failed;
+
+    printf("soak of a pool of %.0f seconds, seed %u\n", seconds, seed);
+    fflush(stdout);
+    srandom(seed);
+    failed = stress_pool_soak(seconds, seed);
+    puts(failed ? "soak: VIOLATIONS" : "soak: all well");
+    return failed;
+}
+
 int
 main(int argc, char **argv)
 {
     unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
     double seconds = 60;
     uint32_t i;
+    int pool = argc > 1 && strcmp(argv[1], "pool") == 0;
 
-    if (argc > 1 && choose_cast(argv[1])) {
+    if (pool || (argc > 1 && choose_cast(argv[1]))) {
         argv++;
         argc--;
     }
@@ -216,6 +232,8 @@ main(int argc, char **argv)
         seconds = atof(argv[1]);
     if (argc > 2)
         seed = (unsigned)strtoul(argv[2], NULL, 10);
+    if (pool)
+        return soak_pool(seconds, seed);
     printf("soak%s of %.0f seconds, seed %u\n", told, seconds, seed);
     fflush(stdout);
     srandom(seed);

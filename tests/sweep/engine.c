@@ -297,6 +297,8 @@ run_to_end(void)
 {
     enum trace_event event = trace_finish(&trace);
 
+    if (event == TRACE_ASLEEP && sweep.scenario->adopt)
+        return TRACE_AT_END;
     return event == TRACE_ASLEEP ? wake_victim() : event;
 }
 

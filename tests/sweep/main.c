@@ -31,6 +31,8 @@ static const struct sweep_scenario *const lists[] = {
     sweep_queue_poll,  sweep_queue_pair,    sweep_heap_pair,
     sweep_queue_many,  sweep_shelf_get,     sweep_shelf_wait,
     sweep_shelf_order, sweep_shelf_reserve, sweep_shelf_pair,
+    sweep_pool_cancel, sweep_pool_retry,    sweep_pool_leave,
+    sweep_pool_map,
 };
 
 #define IN_SCENARIO "SWEEP_SCENARIO" /* set in all its processes */

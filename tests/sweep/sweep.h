@@ -72,7 +72,8 @@ extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_life[], sweep_value[], sweep_memory[], sweep_queue_poll[],
     sweep_queue_pair[], sweep_heap_pair[], sweep_queue_many[],
     sweep_shelf_get[], sweep_shelf_wait[], sweep_shelf_order[],
-    sweep_shelf_reserve[], sweep_shelf_pair[];
+    sweep_shelf_reserve[], sweep_shelf_pair[], sweep_pool_cancel[],
+    sweep_pool_retry[], sweep_pool_leave[], sweep_pool_map[];
 
 /* Someone beside the victim. */
 struct sweep_actor {
