@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* commands.checksum: examples/checksum over a tree of 10,000 files, as a
+/* commands.true: /bin/true, run 200 times, two at a time, by items of a map;
+ * the pool is made and destroyed in that time. Time per command.
+ *
+ * commands.checksum: examples/checksum over a tree of 10,000 files, as a
  * whole process, against sha256sum run by xargs. Time per file.
  *
  * The tree is made for the bench and removed after it. Its sizes follow those
  * of a tree of C headers: a median of 3 KB, one in a hundred above 110 KB,
  * the largest near 1 MB. Every list of sums is checked by sha256sum -c. */
 #include "harness.h"
-#include "tools.h"
+#include "workers.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <math.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +24,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FILES = 10000, FILES_PER_FOLDER = 100, LARGEST = 1000000 };
+enum {
+    COMMANDS = 200,
+    FILES = 10000,
+    FILES_PER_FOLDER = 100,
+    LARGEST = 1000000
+};
 
 static char root[PATH_MAX / 2]; /* holds tree/ and the lists of sums */
 
@@ -102,8 +112,6 @@ commands_tidy(void)
         fprintf(stderr, "mproc-bench: cannot remove %s\n", root);
 }
 
-/* The contenders */
-
 static void
 run_shell(const char *command)
 {
@@ -112,6 +120,101 @@ run_shell(const char *command)
     if (status != 0)
         fail("failed (%#x): %s", status, command);
 }
+
+/* Commands that do nothing */
+
+extern char **environ;
+
+static int
+run_true(const void *item, void *result, void *ctx)
+{
+    char number[12];
+    char *argv[] = {(char *)"/bin/true", number, NULL};
+    int status;
+    pid_t pid;
+
+    (void)result;
+    (void)ctx;
+    snprintf(number, sizeof(number), "%d", *(const int *)item);
+    if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) != 0 ||
+        waitpid(pid, &status, 0) != pid)
+        return -ECHILD;
+    return status ? -EREMOTEIO : 0;
+}
+
+static void
+run_by_map(const int *numbers, size_t n)
+{
+    mp_pool *pool = pool_new();
+
+    ok(mp_pool_map(pool, run_true, numbers, sizeof(*numbers), NULL, 0, n,
+                   NULL),
+       "mp_pool_map");
+    ok(mp_pool_close(pool), "mp_pool_close");
+    ok(mp_pool_join(pool, MP_FOREVER), "mp_pool_join");
+    ok(mp_pool_destroy(pool), "mp_pool_destroy");
+}
+
+static double
+measure_true(const struct load *load)
+{
+    int numbers[COMMANDS];
+    int64_t start = now_ns();
+
+    for (int i = 0; i < COMMANDS; i++)
+        numbers[i] = i;
+    for (long n = 0; n < load->ops; n += COMMANDS)
+        run_by_map(numbers, COMMANDS);
+    return (double)(now_ns() - start) / (double)load->ops;
+}
+
+static double
+measure_shell(const struct load *load, const char *command)
+{
+    int64_t start = now_ns();
+
+    for (long n = 0; n < load->ops; n += COMMANDS)
+        run_shell(command);
+    return (double)(now_ns() - start) / (double)load->ops;
+}
+
+static double
+true_by_xargs(const struct load *load)
+{
+    return measure_shell(load, "seq 200 | xargs -n 1 -P 2 /bin/true");
+}
+
+static double
+true_by_parallel(const struct load *load)
+{
+    if (access("/usr/bin/parallel", X_OK) < 0)
+        return LEFT_OUT;
+    return measure_shell(load, "seq 200 | parallel -j 2 /bin/true");
+}
+
+static double
+true_by_cpython(const struct load *load)
+{
+    if (access("/usr/bin/python3", X_OK) < 0)
+        return LEFT_OUT;
+    return measure_shell(load, "exec /usr/bin/python3 '" BENCH_CPYTHON_SCRIPT
+                               "' --run 200");
+}
+
+static const struct contender commands[] = {
+    {"mproc", OURS, measure_true, NULL, NULL},
+    {"limit", LIMIT, true_by_xargs, NULL, "xargs -n 1 -P 2 /bin/true"},
+    {"parallel", PEER, true_by_parallel, NULL, NULL},
+    {"cpython", PEER, true_by_cpython, NULL, NULL},
+    {0},
+};
+
+const struct bench command_benches[] = {
+    {"commands.true", NULL, {0, WORKERS, 0, 0, COMMANDS}, commands},
+    {0},
+};
+
+/* Sums of files */
 
 /* Every file once, every sum right. */
 static void
@@ -191,7 +294,7 @@ static const struct contender checksums[] = {
     {0},
 };
 
-const struct bench command_benches[] = {
+const struct bench command_file_benches[] = {
     {"commands.checksum", NULL, {0, 2, 0, 0, FILES}, checksums},
     {0},
 };

@@ -27,8 +27,11 @@ static const struct subject {
     {queue_task_benches, NULL, NULL},
     {queue_idle_benches, NULL, NULL},
     {pool_benches, NULL, NULL},
+    {pool_map_benches, NULL, NULL},
+    {pool_imap_benches, NULL, NULL},
     {alloc_benches, NULL, NULL},
-    {command_benches, commands_prepare, commands_tidy},
+    {command_benches, NULL, NULL},
+    {command_file_benches, commands_prepare, commands_tidy},
 };
 
 enum { SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };

@@ -4,15 +4,18 @@
 Without arguments: reads requests on standard input, one per line,
     KIND SIZE PRODUCERS CONSUMERS PINNED OPS
 and answers each with the nanoseconds of one operation, or "-". With a folder
-as argument: writes the SHA-256 sums of its files, by a pool of two.
+as argument: writes the SHA-256 sums of its files, by a pool of two. With
+--run and a number: runs /bin/true so many times, by a pool of two.
 """
 
 import fcntl
 import hashlib
 import multiprocessing as mp
 import os
+import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.heap import BufferWrapper
 from multiprocessing.sharedctypes import RawArray, RawValue
 
@@ -447,62 +450,138 @@ def ends(data):
     return data[0] + data[-1]
 
 
-def apply(size, producers, consumers, pinned, ops):
-    with mp.Pool(producers) as pool:
-        pool.apply(square, (1,))
-        start = now()
-        for i in range(ops):
-            check(pool.apply(square, (i,)) == i * i, "a task went wrong")
-        return (now() - start) / ops
+def megabyte(i):
+    return bytes([i]) * (1 << 20)
 
 
-def submit_batch(pool, function, arguments, expected):
-    results = [pool.apply_async(function, (x,)) for x in arguments]
-    check([result.get() for result in results] == expected,
-          "a task went wrong")
+def nothing(i):
+    pass
 
 
-def async_batches(pool, function, arguments, expected, ops):
-    submit_batch(pool, function, arguments, expected)
-    start = now()
-    for _ in range(ops // len(arguments)):
-        submit_batch(pool, function, arguments, expected)
-    return (now() - start) / ops
+class Pool:
+    """multiprocessing.Pool, by what it has in common with executors."""
+
+    def __init__(self, workers):
+        self._pool = mp.Pool(workers)
+        self.imap = self._pool.imap
+        self.imap_unordered = self._pool.imap_unordered
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self._pool.terminate()
+
+    def apply(self, function, x):
+        return self._pool.apply(function, (x,))
+
+    def apply_all(self, function, arguments):
+        results = [self._pool.apply_async(function, (x,)) for x in arguments]
+        return [result.get() for result in results]
+
+    def map(self, function, items):
+        return self._pool.map(function, items)
 
 
-def apply_async(size, producers, consumers, pinned, ops):
-    numbers = list(range(size))
-    with mp.Pool(producers) as pool:
-        return async_batches(pool, square, numbers,
-                             [x * x for x in numbers], ops)
+class Executor:
+    """concurrent.futures' pool of processes, which feeds them by chunks only
+    if told so: here in chunks as large as those of Pool.map()."""
+
+    def __init__(self, workers):
+        self._workers = workers
+        self._executor = ProcessPoolExecutor(workers)
+        self.imap = self._executor.map
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self._executor.shutdown()
+
+    def apply(self, function, x):
+        return self._executor.submit(function, x).result()
+
+    def apply_all(self, function, arguments):
+        futures = [self._executor.submit(function, x) for x in arguments]
+        return [future.result() for future in futures]
+
+    def map(self, function, items):
+        chunk = -(-len(items) // (4 * self._workers))
+        return list(self._executor.map(function, items, chunksize=chunk))
 
 
-def apply_async_large(size, producers, consumers, pinned, ops):
-    data = [bytes([i]) * size for i in range(16)]
-    with mp.Pool(producers) as pool:
-        return async_batches(pool, ends, data, [2 * i for i in range(16)],
-                             ops)
-
-
-def map_of(function, items, result):
+def apply_by(kind):
     def measure(size, producers, consumers, pinned, ops):
-        with mp.Pool(producers) as pool:
+        with kind(producers) as pool:
+            pool.apply(square, 1)
+            start = now()
+            for i in range(ops):
+                check(pool.apply(square, i) == i * i, "a task went wrong")
+            return (now() - start) / ops
+    return measure
+
+
+def apply_all_by(kind, function, arguments, expected):
+    def measure(size, producers, consumers, pinned, ops):
+        xs = arguments(size)
+        results = [expected(x) for x in xs]
+        with kind(producers) as pool:
+            pool.apply_all(function, xs)
+            start = now()
+            for _ in range(ops // len(xs)):
+                check(pool.apply_all(function, xs) == results,
+                      "a task went wrong")
+            return (now() - start) / ops
+    return measure
+
+
+def apply_async_by(kind):
+    return apply_all_by(kind, square, lambda n: list(range(n)), square)
+
+
+def large_arguments_by(kind):
+    return apply_all_by(kind, ends,
+                        lambda n: [bytes([i]) * n for i in range(16)], ends)
+
+
+def large_results_by(kind):
+    return apply_all_by(kind, megabyte, lambda n: list(range(16)), megabyte)
+
+
+def map_by(kind, function, items):
+    def measure(size, producers, consumers, pinned, ops):
+        with kind(producers) as pool:
             pool.map(function, items(producers * 4))
             start = now()
             for _ in range(ops // size):
                 out = pool.map(function, items(size))
             ns = (now() - start) / ops
-        check(len(out) == size and out[-1] == result(size - 1),
+        check(len(out) == size and out[-1] == function(items(size)[-1]),
               "a map went wrong")
         return ns
     return measure
 
 
-def map_spin(ns):
-    return map_of(spin, lambda n: [ns] * n, lambda i: ns)
+def same(ns):
+    return lambda n: [ns] * n
 
 
-map_squares = map_of(square, range, square)
+def uneven(n):
+    return [100000 * (2 * i + 1) // n for i in range(n)]
+
+
+def imap_by(kind, method):
+    def measure(size, producers, consumers, pinned, ops):
+        expected = sum(x * x for x in range(size))
+        with kind(producers) as pool:
+            imap = getattr(pool, method)
+            start = now()
+            for _ in range(ops // size):
+                check(sum(imap(square, range(size))) == expected,
+                      "an imap went wrong")
+            return (now() - start) / ops
+    return measure
+
 
 KINDS = {
     "stream": stream_of(mp.Queue),
@@ -533,17 +612,42 @@ KINDS = {
     "fork": start_by("fork"),
     "spawn": start_by("spawn"),
     "forkserver": start_by("forkserver"),
-    "apply": apply,
-    "apply_async": apply_async,
-    "apply_async_large": apply_async_large,
-    "map_1ns": map_squares,
-    "map_1us": map_spin(1000),
-    "map_100us": map_spin(100000),
-    "map_10M": map_squares,
+    "apply": apply_by(Pool),
+    "apply_executor": apply_by(Executor),
+    "apply_async": apply_async_by(Pool),
+    "apply_async_executor": apply_async_by(Executor),
+    "apply_async_large": large_arguments_by(Pool),
+    "apply_async_large_executor": large_arguments_by(Executor),
+    "large_results": large_results_by(Pool),
+    "large_results_executor": large_results_by(Executor),
+    "map_noop": map_by(Pool, nothing, range),
+    "map_noop_executor": map_by(Executor, nothing, range),
+    "map_1ns": map_by(Pool, square, range),
+    "map_1ns_executor": map_by(Executor, square, range),
+    "map_1us": map_by(Pool, spin, same(1000)),
+    "map_1us_executor": map_by(Executor, spin, same(1000)),
+    "map_100us": map_by(Pool, spin, same(100000)),
+    "map_100us_executor": map_by(Executor, spin, same(100000)),
+    "map_uneven": map_by(Pool, spin, uneven),
+    "map_uneven_executor": map_by(Executor, spin, uneven),
+    "map_10M": map_by(Pool, square, range),
+    "imap": imap_by(Pool, "imap"),
+    "imap_executor": imap_by(Executor, "imap"),
+    "imap_unordered": imap_by(Pool, "imap_unordered"),
 }
 
 
-# The checksum command
+# Commands
+
+def run_true(i):
+    return subprocess.run(["/bin/true", str(i)]).returncode
+
+
+def run_many(n):
+    with mp.Pool(2) as pool:
+        check(not any(pool.imap_unordered(run_true, range(n))),
+              "a command failed")
+
 
 def checksum(path):
     with open(path, "rb") as file:
@@ -570,7 +674,9 @@ def serve():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
+    if len(sys.argv) == 3 and sys.argv[1] == "--run":
+        run_many(int(sys.argv[2]))
+    elif len(sys.argv) == 2:
         checksum_all(sys.argv[1])
     else:
         serve()

@@ -42,6 +42,28 @@ measure_async(const struct load *load)
     return ns;
 }
 
+static long
+nothing(long i)
+{
+    (void)i;
+    return 0;
+}
+
+/* Calls a function that the compiler cannot know. */
+static void
+map_nothing(long n, int threads)
+{
+    long (*volatile chosen)(long) = nothing;
+    long (*f)(long) = chosen;
+    long failed = 0;
+
+#pragma omp parallel for num_threads(threads) reduction(| : failed)
+    for (long i = 0; i < n; i++)
+        failed |= f(i);
+    if (failed)
+        fail("an item failed");
+}
+
 static void
 map_once(const uint32_t *in, uint32_t *out, long n, long rounds, int threads)
 {
@@ -98,7 +120,74 @@ map_100us(const struct load *load)
     return measure_map(load, work_rounds(1e5));
 }
 
+static double
+map_noop(const struct load *load)
+{
+    long n = (long)load->size;
+    int64_t start;
+
+    map_nothing(n, load->producers);
+    start = now_ns();
+    for (long done = 0; done < load->ops; done += n)
+        map_nothing(n, load->producers);
+    return (double)(now_ns() - start) / (double)load->ops;
+}
+
+/* Uneven items: each is dealt when a thread is free, or half to each. */
+static void
+uneven_once(uint32_t *out, long n, long rounds, int threads, int dealt)
+{
+    if (dealt) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+        for (long i = 0; i < n; i++)
+            out[i] = work((uint32_t)i, uneven_rounds(rounds, i, n));
+    } else {
+#pragma omp parallel for num_threads(threads) schedule(static)
+        for (long i = 0; i < n; i++)
+            out[i] = work((uint32_t)i, uneven_rounds(rounds, i, n));
+    }
+}
+
+static double
+measure_uneven(const struct load *load, int dealt)
+{
+    long n = (long)load->size, rounds = work_rounds(UNEVEN_MEAN);
+    uint32_t *out = private_memory(load->size * sizeof(*out));
+    int64_t start;
+    double ns;
+
+    uneven_once(out, n, rounds, load->producers, dealt);
+    start = now_ns();
+    for (long done = 0; done < load->ops; done += n)
+        uneven_once(out, n, rounds, load->producers, dealt);
+    ns = (double)(now_ns() - start) / (double)load->ops;
+    for (long i = 0; i < n; i++)
+        if (out[i] != work((uint32_t)i, uneven_rounds(rounds, i, n)))
+            fail("item %ld of a map went wrong", i);
+    release_memory(out, load->size * sizeof(*out));
+    return ns;
+}
+
+static double
+map_uneven(const struct load *load)
+{
+    return measure_uneven(load, 1);
+}
+
+static double
+map_uneven_static(const struct load *load)
+{
+    return measure_uneven(load, 0);
+}
+
 const struct peer_kind peer_kinds[] = {
-    {"apply_async", measure_async}, {"map_1ns", map_1ns}, {"map_1us", map_1us},
-    {"map_100us", map_100us},       {"map_10M", map_1ns}, {0},
+    {"apply_async", measure_async},
+    {"map_noop", map_noop},
+    {"map_1ns", map_1ns},
+    {"map_1us", map_1us},
+    {"map_100us", map_100us},
+    {"map_uneven", map_uneven},
+    {"map_uneven_static", map_uneven_static},
+    {"map_10M", map_1ns},
+    {0},
 };

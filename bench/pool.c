@@ -1,45 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool of two workers, started before the clock is.
+/* Tasks in a pool of two workers, started before the clock is.
  *
  * pool.apply: one task there and back. pool.apply_async: submit 1,000, then
- * get 1,000; .1MiB: 16 tasks with an argument of that size each.
- * pool.map.TIME: items that take that long, in ordinary memory, time per
- * item. pool.map.region.10M: squares of ten million ints, all in the family's
- * memory. In maps load->size is the number of items of one map, in
- * apply_async of a batch. The peers openmp and tbb run threads of one
- * process. */
+ * get 1,000; .1MiB: 16 tasks with an argument of that size each;
+ * .1MiB.result: with a result of that size. load->size is the number of tasks
+ * of a batch, or the size. The peers openmp and tbb run threads of one
+ * process, which need not copy what is large. */
 #include "limit.h"
-#include "tools.h"
-#include "work.h"
+#include "workers.h"
 
-#include <mproc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <signal.h>
-#include <unistd.h>
 
-enum { WORKERS = 2, LARGE_BATCH = 16 };
+enum { LARGE_BATCH = 16 };
 #define MIB ((size_t)1 << 20)
-
-static void
-ok(long r, const char *what)
-{
-    if (r < 0)
-        fail("%s: %s: %s", what, mp_strerror((int)r), mp_last_error());
-}
-
-static mp_pool *
-pool_new(void)
-{
-    mp_pool *pool;
-
-    ok(mp_pool_create(&pool, WORKERS, NULL), "mp_pool_create");
-    return pool;
-}
-
-/* Tasks */
 
 static int
 square_task(mp_task *task)
@@ -160,235 +134,56 @@ measure_large(const struct load *load)
     return (double)(now_ns() - start) / (double)load->ops;
 }
 
-/* Maps */
-
-struct arrays {
-    uint32_t *in, *out;
-    size_t n;
-    long rounds; /* of work per item; 0: squares */
-};
-
-static void
-fill(struct arrays *a)
-{
-    for (size_t i = 0; i < a->n; i++)
-        a->in[i] = (uint32_t)i;
-    memset(a->out, 0xff, a->n * sizeof(*a->out));
-}
-
-static void
-check(const struct arrays *a)
-{
-    for (size_t i = 0; i < a->n; i++) {
-        uint32_t x = (uint32_t)i;
-
-        if (a->out[i] != (a->rounds ? work(x, a->rounds) : x * x))
-            fail("item %zu of a map went wrong", i);
-    }
-}
-
+/* Gives a megabyte with its argument as the first and the last word. */
 static int
-square_item(const void *item, void *result, void *ctx)
+megabyte_task(mp_task *task)
 {
-    uint32_t x = *(const uint32_t *)item;
+    static char data[MIB];
+    const uint64_t *arg = mp_task_arg(task, NULL);
 
-    (void)ctx;
-    *(uint32_t *)result = x * x;
-    return 0;
-}
-
-static int
-work_item(const void *item, void *result, void *ctx)
-{
-    *(uint32_t *)result = work(*(const uint32_t *)item, *(long *)ctx);
-    return 0;
+    memcpy(data, arg, sizeof(*arg));
+    memcpy(data + MIB - sizeof(*arg), arg, sizeof(*arg));
+    return mp_task_return(task, data, MIB);
 }
 
 static void
-map_once(mp_pool *pool, struct arrays *a)
+take_large(mp_result *result, char *out, uint64_t expected)
 {
-    ok(mp_pool_map(
-           pool, a->rounds ? work_item : square_item, a->in, sizeof(*a->in),
-           a->out, sizeof(*a->out), a->n,
-           MP_MAP_ATTR(.ctx = &a->rounds, .ctx_size = sizeof(a->rounds))),
-       "mp_pool_map");
+    uint64_t first, last;
+
+    ok(mp_result_get(result, out, MIB, MP_FOREVER), "mp_result_get");
+    memcpy(&first, out, sizeof(first));
+    memcpy(&last, out + MIB - sizeof(last), sizeof(last));
+    if (first != expected || last != expected)
+        fail("a task went wrong");
+    mp_result_free(result);
+}
+
+static void
+submit_for_large(mp_pool *pool, char *out)
+{
+    mp_result *results[LARGE_BATCH];
+
+    for (uint64_t i = 0; i < LARGE_BATCH; i++)
+        ok(mp_pool_apply_async(pool, megabyte_task, &i, sizeof(i), NULL,
+                               &results[i]),
+           "mp_pool_apply_async");
+    for (uint64_t i = 0; i < LARGE_BATCH; i++)
+        take_large(results[i], out, i);
 }
 
 static double
-measure_map(const struct load *load, struct arrays *a)
+measure_large_results(const struct load *load)
 {
+    char *out = private_memory(MIB);
     mp_pool *pool = pool_new();
-    double ns;
     int64_t start;
 
-    a->n = load->size;
-    fill(a);
-    map_once(pool, a);
-    map_once(pool, a);
+    submit_for_large(pool, out);
     start = now_ns();
-    for (long n = 0; n < load->ops; n += (long)a->n)
-        map_once(pool, a);
-    ns = (double)(now_ns() - start) / (double)load->ops;
-    check(a);
-    return ns;
-}
-
-static double
-map_private(const struct load *load, long rounds)
-{
-    size_t bytes = load->size * sizeof(uint32_t);
-    struct arrays a = {.rounds = rounds};
-
-    a.in = private_memory(bytes);
-    a.out = private_memory(bytes);
-    return measure_map(load, &a);
-}
-
-static double
-map_1ns(const struct load *load)
-{
-    return map_private(load, 0);
-}
-
-static double
-map_1us(const struct load *load)
-{
-    return map_private(load, work_rounds(1e3));
-}
-
-static double
-map_100us(const struct load *load)
-{
-    return map_private(load, work_rounds(1e5));
-}
-
-static double
-map_region(const struct load *load)
-{
-    struct arrays a = {.in = mp_new_array(uint32_t, load->size),
-                       .out = mp_new_array(uint32_t, load->size)};
-
-    if (!a.in || !a.out)
-        fail("mp_alloc_array: %s", mp_last_error());
-    return measure_map(load, &a);
-}
-
-/* The limit: a loop split by hand between this process and one that waits for
- * it, awake, with all arrays shared and warm. It calls the same function for
- * each item, by a pointer, as a map must; what the compiler makes of a square
- * that it may put into the loop is shown as the peer "inlined". */
-
-struct halves {
-    long go __attribute__((aligned(LINE)));   /* writer: this process */
-    long done __attribute__((aligned(LINE))); /* writer: the other one */
-    struct arrays arrays __attribute__((aligned(LINE)));
-    int inlined;
-};
-
-static void
-call_items(const struct arrays *a, size_t from, size_t to)
-{
-    mp_map_fn volatile chosen = a->rounds ? work_item : square_item;
-    mp_map_fn f = chosen; /* which the compiler cannot know */
-    long rounds = a->rounds;
-    int failed = 0;
-
-    for (size_t i = from; i < to; i++)
-        failed |= f(&a->in[i], &a->out[i], &rounds) < 0;
-    if (failed)
-        fail("an item failed");
-}
-
-static void
-square_items(const struct arrays *a, size_t from, size_t to)
-{
-    uint32_t *restrict out = a->out;
-    const uint32_t *restrict in = a->in;
-
-    for (size_t i = from; i < to; i++)
-        out[i] = in[i] * in[i];
-}
-
-static void
-do_half(const struct halves *h, size_t from, size_t to)
-{
-    (h->inlined ? square_items : call_items)(&h->arrays, from, to);
-}
-
-static void
-other_half(struct halves *h)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (long round = 1;; round++) {
-        while (__atomic_load_n(&h->go, __ATOMIC_ACQUIRE) < round)
-            cpu_relax();
-        do_half(h, h->arrays.n / 2, h->arrays.n);
-        __atomic_store_n(&h->done, round, __ATOMIC_RELEASE);
-    }
-}
-
-static void
-both_halves(struct halves *h)
-{
-    long round = h->go + 1;
-
-    __atomic_store_n(&h->go, round, __ATOMIC_RELEASE);
-    do_half(h, 0, h->arrays.n / 2);
-    while (__atomic_load_n(&h->done, __ATOMIC_ACQUIRE) < round)
-        cpu_relax();
-}
-
-static double
-measure_halves(const struct load *load, long rounds, int inlined)
-{
-    struct halves *h = shared_memory(sizeof(*h));
-    size_t bytes = load->size * sizeof(uint32_t);
-    int64_t start;
-    double ns;
-    pid_t pid;
-
-    h->arrays = (struct arrays){shared_memory(bytes), shared_memory(bytes),
-                                load->size, rounds};
-    h->inlined = inlined;
-    fill(&h->arrays);
-    pid = fork();
-    must(pid, "fork");
-    if (pid == 0)
-        other_half(h);
-    both_halves(h);
-    both_halves(h);
-    start = now_ns();
-    for (long n = 0; n < load->ops; n += (long)load->size)
-        both_halves(h);
-    ns = (double)(now_ns() - start) / (double)load->ops;
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    check(&h->arrays);
-    return ns;
-}
-
-static double
-halves_1ns(const struct load *load)
-{
-    return measure_halves(load, 0, 0);
-}
-
-static double
-halves_inlined(const struct load *load)
-{
-    return measure_halves(load, 0, 1);
-}
-
-static double
-halves_1us(const struct load *load)
-{
-    return measure_halves(load, work_rounds(1e3), 0);
-}
-
-static double
-halves_100us(const struct load *load)
-{
-    return measure_halves(load, work_rounds(1e5), 0);
+    for (long n = 0; n < load->ops; n += LARGE_BATCH)
+        submit_for_large(pool, out);
+    return (double)(now_ns() - start) / (double)load->ops;
 }
 
 static double
@@ -400,17 +195,12 @@ bounce_64(const struct load *load)
     return slot_bounce(&bounce);
 }
 
-#define HALVES_IS                                                     \
-    "a loop that calls the same function, split by hand between two " \
-    "processes, awake, arrays shared and warm"
-
 static const struct contender apply[] = {
     {"mproc", OURS, measure_apply, NULL, NULL},
     {"limit", LIMIT, bounce_64, NULL,
      "round trip of one cache line between two spinning processes"},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
     {"cpython", PEER, NULL, "cpython", NULL},
+    {"cpython_executor", PEER, NULL, "cpython", NULL, "apply_executor"},
     {0},
 };
 
@@ -421,54 +211,28 @@ static const struct contender async[] = {
     {"openmp", PEER, NULL, "openmp", NULL},
     {"tbb", PEER, NULL, "tbb", NULL},
     {"cpython", PEER, NULL, "cpython", NULL},
+    {"cpython_executor", PEER, NULL, "cpython", NULL, "apply_async_executor"},
     {0},
 };
 
-static const struct contender async_large[] = {
+static const struct contender large_arguments[] = {
     {"mproc", OURS, measure_large, NULL, NULL},
     {"limit", LIMIT, one_copy, NULL,
      "one memcpy of the argument into a warm shared buffer"},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
     {"cpython", PEER, NULL, "cpython", NULL},
+    {"cpython_executor", PEER, NULL, "cpython", NULL,
+     "apply_async_large_executor"},
     {0},
 };
 
-static const struct contender by_1ns[] = {
-    {"mproc", OURS, map_1ns, NULL, NULL},
-    {"limit", LIMIT, halves_1ns, NULL, HALVES_IS},
-    {"inlined", PEER, halves_inlined, NULL, NULL},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
+static const struct contender large_results[] = {
+    {"mproc", OURS, measure_large_results, NULL, NULL},
+    {"limit", LIMIT, two_copies, NULL,
+     "two memcpy of the result, into and out of a warm shared buffer, one "
+     "after the other"},
     {"cpython", PEER, NULL, "cpython", NULL},
-    {0},
-};
-
-static const struct contender by_1us[] = {
-    {"mproc", OURS, map_1us, NULL, NULL},
-    {"limit", LIMIT, halves_1us, NULL, HALVES_IS},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
-    {"cpython", PEER, NULL, "cpython", NULL},
-    {0},
-};
-
-static const struct contender by_100us[] = {
-    {"mproc", OURS, map_100us, NULL, NULL},
-    {"limit", LIMIT, halves_100us, NULL, HALVES_IS},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
-    {"cpython", PEER, NULL, "cpython", NULL},
-    {0},
-};
-
-static const struct contender by_region[] = {
-    {"mproc", OURS, map_region, NULL, NULL},
-    {"limit", LIMIT, halves_1ns, NULL, HALVES_IS},
-    {"inlined", PEER, halves_inlined, NULL, NULL},
-    {"openmp", PEER, NULL, "openmp", NULL},
-    {"tbb", PEER, NULL, "tbb", NULL},
-    {"cpython", PEER, NULL, "cpython", NULL},
+    {"cpython_executor", PEER, NULL, "cpython", NULL,
+     "large_results_executor"},
     {0},
 };
 
@@ -478,13 +242,10 @@ const struct bench pool_benches[] = {
     {"pool.apply_async.1MiB",
      "apply_async_large",
      {MIB, WORKERS, 0, 0, LARGE_BATCH},
-     async_large},
-    {"pool.map.1ns", "map_1ns", {1000000, WORKERS, 0, 0, 1000000}, by_1ns},
-    {"pool.map.1us", "map_1us", {10000, WORKERS, 0, 0, 10000}, by_1us},
-    {"pool.map.100us", "map_100us", {200, WORKERS, 0, 0, 200}, by_100us},
-    {"pool.map.region.10M",
-     "map_10M",
-     {10000000, WORKERS, 0, 0, 10000000},
-     by_region},
+     large_arguments},
+    {"pool.apply_async.1MiB.result",
+     "large_results",
+     {MIB, WORKERS, 0, 0, LARGE_BATCH},
+     large_results},
     {0},
 };

@@ -36,3 +36,13 @@ work_rounds(double ns)
     (void)result;
     return (long)(ns / best * (double)rounds);
 }
+
+/* Of n uneven items each takes longer than the one before: the mean of all is
+ * that of work_rounds(UNEVEN_MEAN), the last takes twice as long. */
+#define UNEVEN_MEAN 1e5 /* ns */
+
+static inline long
+uneven_rounds(long mean, long i, long n)
+{
+    return mean * (2 * i + 1) / n;
+}
