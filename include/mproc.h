@@ -3,12 +3,14 @@
 #ifndef MPROC_H
 #define MPROC_H
 
+#include <mproc/any.h>
 #include <mproc/array.h>
 #include <mproc/barrier.h>
 #include <mproc/base.h>
 #include <mproc/condition.h>
 #include <mproc/describe.h>
 #include <mproc/event.h>
+#include <mproc/item.h>
 #include <mproc/lock.h>
 #include <mproc/memory.h>
 #include <mproc/pool.h>

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking values apart by format strings.
+ *
+ * Format and value are walked side by side; the depth of both is that of the
+ * format, which is the program's own. What is None under a `?`, or a key that
+ * is not there, has its part of the format walked without a value: the
+ * arguments are passed over. */
+#include "codec/format.h"
+#include "codec/token.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COPIES 64 /* strings that may be copied in one call */
+
+struct parse {
+    struct mp__format format;
+    va_list args;
+    char **copies[COPIES]; /* to be undone on failure */
+    unsigned n_copies;
+};
+
+static int parse_value(struct parse *p, char letter, const mp_any *any);
+
+/* The error of mp_any_get_*(), with the place. */
+static int
+refuse(struct parse *p, int code, const char *wanted, mp_any any)
+{
+    int type = mp_any_type(any);
+
+    if (code == -EINVAL)
+        return mp__format_fail(&p->format, code, "expected %s, got %s", wanted,
+                               mp_any_type_name(type));
+    if (code == -ERANGE)
+        return mp__format_fail(&p->format, code,
+                               "the number does not fit into '%s'", wanted);
+    return mp__format_fail(&p->format, code, "not a value");
+}
+
+/* ---- Numbers ---- */
+
+static int
+read_signed(mp_any any, int64_t least, int64_t most, int64_t *ret_x)
+{
+    int r = mp_any_get_int(any, ret_x);
+
+    if (r < 0)
+        return r;
+    return *ret_x < least || *ret_x > most ? -ERANGE : 0;
+}
+
+static int
+read_unsigned(mp_any any, uint64_t most, uint64_t *ret_x)
+{
+    int r = mp_any_get_unsigned(any, ret_x);
+
+    if (r < 0)
+        return r;
+    return *ret_x > most ? -ERANGE : 0;
+}
+
+/* Reads a number of the letter's type to `to`, which may be in an array. */
+static int
+read_number(mp_any any, char letter, void *to)
+{
+    int64_t i = 0;
+    uint64_t u = 0;
+    int r;
+
+    switch (letter) {
+    case 'i':
+        r = read_signed(any, INT32_MIN, INT32_MAX, &i);
+        if (r == 0)
+            *(int *)to = (int)i;
+        return r;
+    case 'I':
+        r = read_unsigned(any, UINT32_MAX, &u);
+        if (r == 0)
+            *(unsigned *)to = (unsigned)u;
+        return r;
+    case 'l':
+    case 'q':
+        return mp_any_get_int(any, to);
+    case 'd':
+        return mp_any_get_double(any, to);
+    default:
+        return mp_any_get_unsigned(any, to);
+    }
+}
+
+static size_t
+number_size(char letter)
+{
+    return letter == 'i' || letter == 'I' ? sizeof(int) : sizeof(int64_t);
+}
+
+static int
+parse_number(struct parse *p, char letter, const mp_any *any)
+{
+    const char name[2] = {letter};
+    void *to = va_arg(p->args, void *);
+    int r = any ? read_number(*any, letter, to) : 0;
+
+    if (r == -EINVAL)
+        return refuse(p, r, letter == 'd' ? "float" : "int", *any);
+    return r < 0 ? refuse(p, r, name, *any) : 0;
+}
+
+static int
+read_numbers(struct parse *p, char letter, mp_any any, char *to, size_t most,
+             size_t *ret_n)
+{
+    mp_any_walker walker;
+    mp_any item;
+    size_t n = 0;
+    int r = mp_any_type(any) == MP_ANY_LIST ? mp_any_walk(any, &walker)
+                                            : -EINVAL;
+
+    if (r < 0)
+        return refuse(p, r, "list", any);
+    while ((r = mp_any_next(&walker, NULL, &item)) > 0 && n < most) {
+        r = read_number(item, letter, to + n * number_size(letter));
+        if (r < 0)
+            return mp__format_fail(&p->format, r, "number %zu of the list: %s",
+                                   n, mp_strerror(r));
+        n++;
+    }
+    if (r < 0)
+        return refuse(p, r, "list", any);
+    *ret_n = (size_t)mp_any_size(any);
+    return r > 0 ? mp__format_fail(&p->format, -EMSGSIZE,
+                                   "%zu numbers, and room for %zu", *ret_n,
+                                   most)
+                 : 0;
+}
+
+static int
+parse_numbers(struct parse *p, const mp_any *any)
+{
+    char letter = *p->format.at ? *p->format.at++ : 0;
+    char *to;
+    size_t *n;
+
+    if (letter == 0 || !strchr("iIlLqQzd", letter))
+        return mp__format_bad(&p->format, letter);
+    to = va_arg(p->args, char *);
+    n = va_arg(p->args, size_t *);
+    return any ? read_numbers(p, letter, *any, to, *n, n) : 0;
+}
+
+/* ---- Strings ---- */
+
+static int
+copy_string(struct parse *p, const char *text, size_t size, char **ret_copy)
+{
+    char *copy;
+
+    if (memchr(text, 0, size))
+        return mp__format_fail(&p->format, -EINVAL,
+                               "the string has a NUL inside ('S' takes it)");
+    if (p->n_copies == COPIES)
+        return mp__format_fail(&p->format, -EINVAL,
+                               "more than %d strings to be copied", COPIES);
+    copy = malloc(size + 1);
+    if (!copy)
+        return mp__format_fail(&p->format, -ENOMEM, "out of memory");
+    memcpy(copy, text, size);
+    copy[size] = 0;
+    *ret_copy = copy;
+    p->copies[p->n_copies++] = ret_copy;
+    return 0;
+}
+
+static int
+parse_body(struct parse *p, char letter, const mp_any *any)
+{
+    int type = letter == 'y' ? MP_ANY_BYTES : MP_ANY_STRING;
+    void *to = va_arg(p->args, void *);
+    size_t *size = letter == 's' ? NULL : va_arg(p->args, size_t *);
+    struct mp__token t;
+
+    if (!any)
+        return 0;
+    if (mp__token_read(*any, &t) < 0)
+        return refuse(p, -EPROTO, "", *any);
+    if (t.type != type)
+        return refuse(p, -EINVAL, mp_any_type_name(type), *any);
+    if (letter == 's')
+        return copy_string(p, (const char *)t.body, t.size, to);
+    *(const void **)to = t.body;
+    *size = t.size;
+    return 0;
+}
+
+/* ---- Other scalars ---- */
+
+static int
+parse_simple(struct parse *p, char letter, const mp_any *any)
+{
+    void *to = letter == 'b' || letter == 'v' ? va_arg(p->args, void *) : NULL;
+    int r = 0;
+
+    if (!any)
+        return 0;
+    if (letter == 'v')
+        *(mp_any *)to = *any;
+    else if (letter == 'b')
+        r = mp_any_get_bool(*any, to);
+    else if (letter == 'n' && mp_any_type(*any) != MP_ANY_NIL)
+        r = -EINVAL;
+    return r < 0 ? refuse(p, r, letter == 'b' ? "bool" : "None", *any) : 0;
+}
+
+/* ---- Lists and dicts ---- */
+
+/* Whether `*]` is next; it is passed. */
+static int
+takes_rest(struct mp__format *format)
+{
+    if (mp__format_peek(format) != '*' || format->at[1] != ']')
+        return 0;
+    format->at++;
+    return 1;
+}
+
+static int
+parse_items(struct parse *p, mp_any_walker *walker)
+{
+    struct mp__format *format = &p->format;
+    size_t *index = &format->place[format->depth].index;
+    mp_any item;
+    int r = 1, rest = 0;
+
+    while (!(rest = takes_rest(format)) && mp__format_peek(format) != ']') {
+        r = walker ? mp_any_next(walker, NULL, &item) : 1;
+        if (r < 0)
+            return mp__format_fail(format, r, "not a value");
+        if (r == 0)
+            return mp__format_fail(format, -EINVAL,
+                                   "the list has only %zu items", *index);
+        r = parse_value(p, mp__format_next(format), walker ? &item : NULL);
+        if (r < 0)
+            return r;
+        ++*index;
+    }
+    mp__format_next(format); /* ] */
+    if (walker && walker->left > 0 && !rest)
+        return mp__format_fail(format, -EINVAL,
+                               "the list has %llu items more",
+                               (unsigned long long)walker->left);
+    return 0;
+}
+
+static int
+parse_list(struct parse *p, const mp_any *any)
+{
+    mp_any_walker walker;
+    int r;
+
+    if (any && mp_any_type(*any) != MP_ANY_LIST)
+        return refuse(p, -EINVAL, "list", *any);
+    if (any)
+        mp_any_walk(*any, &walker);
+    r = mp__format_enter(&p->format, ']');
+    if (r == 0)
+        r = parse_items(p, any ? &walker : NULL);
+    if (r == 0)
+        mp__format_leave(&p->format);
+    return r;
+}
+
+/* The entry of the quoted key that comes next in the format: 1; 0: there is
+ * none, and need not be. */
+static int
+find_entry(struct parse *p, const mp_any *any, mp_any *ret_item)
+{
+    struct mp__format *format = &p->format;
+    char letter = mp__format_next(format), key[128];
+    const char *end = letter == '\'' ? strchr(format->at, '\'') : NULL;
+    size_t size = end ? (size_t)(end - format->at) : 0;
+    int r, optional;
+
+    if (!end || size >= sizeof(key))
+        return mp__format_bad(format, letter);
+    memcpy(key, format->at, size);
+    key[size] = 0;
+    format->at = end + 1;
+    optional = *format->at == '?'; /* behind the colon it is the value's */
+    format->at += optional;
+    if (!any)
+        return 0;
+    r = mp_any_entry(*any, key, ret_item);
+    if (r == -ENOENT && !optional)
+        return mp__format_fail(format, -EINVAL, "there is no key '%s'", key);
+    if (r < 0 && r != -ENOENT)
+        return mp__format_fail(format, r, "not a value");
+    return r == 0;
+}
+
+static int
+parse_dict(struct parse *p, const mp_any *any)
+{
+    struct mp__format *format = &p->format;
+    mp_any item;
+    int r;
+
+    if (any && mp_any_type(*any) != MP_ANY_DICT)
+        return refuse(p, -EINVAL, "dict", *any);
+    r = mp__format_enter(format, '}');
+    while (r >= 0 && mp__format_peek(format) != '}') {
+        r = find_entry(p, any, &item);
+        if (r >= 0)
+            r = parse_value(p, mp__format_next(format), r ? &item : NULL);
+        format->place[format->depth].index++;
+    }
+    if (r < 0)
+        return r;
+    mp__format_next(format); /* } */
+    mp__format_leave(format);
+    return 0;
+}
+
+/* The part of the format that begins with `letter`; `any` NULL: there is no
+ * value for it. */
+static int
+parse_value(struct parse *p, char letter, const mp_any *any)
+{
+    if (letter == '?') {
+        if (any && mp_any_type(*any) == MP_ANY_NIL)
+            any = NULL;
+        letter = mp__format_next(&p->format);
+    }
+    if (letter == 0)
+        return mp__format_bad(&p->format, letter);
+    if (letter == '[')
+        return parse_list(p, any);
+    if (letter == '{')
+        return parse_dict(p, any);
+    if (letter == '*')
+        return parse_numbers(p, any);
+    if (strchr("iIlLqQzd", letter))
+        return parse_number(p, letter, any);
+    if (strchr("sSy", letter))
+        return parse_body(p, letter, any);
+    if (strchr("nbv_", letter))
+        return parse_simple(p, letter, any);
+    return mp__format_bad(&p->format, letter);
+}
+
+static void
+undo_copies(struct parse *p)
+{
+    for (unsigned i = 0; i < p->n_copies; i++) {
+        free(*p->copies[i]);
+        *p->copies[i] = NULL;
+    }
+}
+
+int
+mp_any_vparse(mp_any any, const char *format, va_list args)
+{
+    struct parse p;
+    int r;
+
+    if (!format)
+        return mp__fail(-EINVAL, "mp_any_parse: format is NULL");
+    mp__format_begin(&p.format, "mp_any_parse", format);
+    p.n_copies = 0;
+    if (!any.data || mp__value_length(any, NULL) == 0)
+        return mp__fail(-EPROTO, "mp_any_parse: not a value");
+    va_copy(p.args, args);
+    r = parse_value(&p, mp__format_next(&p.format), &any);
+    if (r == 0 && mp__format_peek(&p.format))
+        r = mp__format_bad(&p.format, mp__format_next(&p.format));
+    va_end(p.args);
+    if (r < 0)
+        undo_copies(&p);
+    return r;
+}
+
+int
+mp_any_parse(mp_any any, const char *format, ...)
+{
+    va_list args;
+    int r;
+
+    va_start(args, format);
+    r = mp_any_vparse(any, format, args);
+    va_end(args);
+    return r;
+}
