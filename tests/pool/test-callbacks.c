@@ -122,7 +122,7 @@ START_TEST(each_is_run_once_and_results_go_with_it)
         if (round == 0)
             use = heap_use();
     }
-    ck_assert_uint_eq(heap_use(), use); /* nobody had a handle */
+    wait_until(heap_use() <= use, 20); /* nobody had a handle */
     end_pool(pool);
 }
 END_TEST
@@ -406,7 +406,7 @@ START_TEST(with_the_pool_they_are_forgotten)
     must(mp_pool_destroy(pool));
     ck_assert_uint_eq(told.in_all, 0);
     must(mp_result_free(result));
-    ck_assert_uint_eq(heap_use(), use);
+    wait_until(heap_use() <= use, 20); /* a worker may be on its way out */
 }
 END_TEST
 
@@ -468,7 +468,7 @@ START_TEST(a_map_that_nobody_asks_for_is_freed_after_the_call)
             use = heap_use();
     }
     ck_assert_uint_eq(told.done[0], 3);
-    ck_assert_uint_eq(heap_use(), use);
+    wait_until(heap_use() <= use, 20); /* a worker may be on its way out */
     end_pool(pool);
 }
 END_TEST
