@@ -60,7 +60,8 @@ typedef struct mp_pool_attr {
     void (*finalizer)(void *arg);  /* run by each worker that ends in order, on
                                       the same copy */
     uint64_t tasks_per_worker; /* a worker is replaced after so many tasks (of
-                                  maps: items); 0: never */
+                                  maps: items); 0: never. While it ends its
+                                  successor may be there: one more at a time */
     uint64_t memory_soft; /* bytes of its own memory, beyond what it began with,
                              after which a worker is replaced, once its task
                              has ended; 0: none */

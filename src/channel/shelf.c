@@ -500,8 +500,10 @@ mp__shelf_empty(struct mp__shelf *shelf)
     for (uint32_t n = segments_of(shelf); n-- > 0;) {
         void *segment = (void *)(uintptr_t)mp__load(&shelf->segments[n]);
 
-        mp__hand_set(MP__HAND_SEGMENT, segment, NULL);
+        /* In this order: killed in between we leave a segment behind, not a
+         * queue that will give it back again. */
         mp__store(&shelf->segments[n], 0);
+        mp__hand_set(MP__HAND_SEGMENT, segment, NULL);
         mp__extent_free(segment, mp__me.index, MP__HAND_SEGMENT);
     }
 }

@@ -258,6 +258,16 @@ take_anything(mp_pool *pool, struct mp__worker *w)
     return r;
 }
 
+/* A submitter that looked between our taking of a message and the end of our
+ * being idle has counted on us for the next one, too, and has started nobody.
+ * Either it saw us busy, or we see what it has put. */
+static void
+stand_in(mp_pool *pool)
+{
+    if (MP__UNLIKELY(pool->least != 0) && mp__posts_wanted(pool))
+        mp__pool_attend(pool);
+}
+
 int
 mp__pool_take(mp_pool *pool, struct mp__worker *w, mp_time deadline)
 {
@@ -267,7 +277,9 @@ mp__pool_take(mp_pool *pool, struct mp__worker *w, mp_time deadline)
         mp__trace_flush();
         mp__store(&w->idle, 1);
         r = take_from(pool, w, MP__POOL_NORMAL, deadline);
-        mp__store_relaxed(&w->idle, 0);
+        mp__store(&w->idle, 0);
+        if (r == 0)
+            stand_in(pool);
     }
     /* The others were closed before: what is in them now is all. */
     return r == -ESHUTDOWN ? take_anything(pool, w) : r;

