@@ -414,7 +414,7 @@ main(void)
 {
     if (SANITIZED) {
         puts("1..0 # SKIP the sanitizer owns the signals");
-        return 77;
+        return 0;
     }
     return pool_main(make_suite());
 }
