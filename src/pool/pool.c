@@ -244,7 +244,9 @@ mp_pool_workers(mp_pool *pool, mp_process **list, size_t n)
     for (uint32_t i = 0; i < mp__posts(pool); i++) {
         mp_process *process = atomic_load(&mp__post(pool, i)->process);
 
-        if (!process || mp_process_is_alive(process) != 1)
+        /* One that leaves is none of the pool's any more. */
+        if (!process || mp_process_is_alive(process) != 1 ||
+            mp__worker_stage(mp__post(pool, i)) == MP__STAGE_RELIEVED)
             continue;
         if ((size_t)alive < n)
             list[alive] = process;
