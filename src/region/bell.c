@@ -133,23 +133,23 @@ something_changed(const struct mp__watch *watch)
     return 0;
 }
 
-/* When to look again, at the latest. */
+/* When to look again, at the latest, where not all is watched. */
 static mp_time
-sleep_end(const struct mp__watch *watch, mp_time until)
+before_long(mp_time until)
 {
-    int blind = watch->lives && mp__view.tier >= MP__TIER_NO_WAITV;
-    mp_time soon;
+    mp_time soon = mp__now() + PARTIAL_SLICE;
 
-    if (!watch->partial && !blind)
-        return until;
-    soon = mp__now() + PARTIAL_SLICE;
     return soon < until ? soon : until;
 }
 
 int
 mp__watch_sleep(const struct mp__watch *watch, mp_time until)
 {
-    return sleep_on(watch->words, watch->n, sleep_end(watch, until));
+    int blind = watch->lives && mp__view.tier >= MP__TIER_NO_WAITV;
+
+    if (watch->partial || blind)
+        until = before_long(until);
+    return sleep_on(watch->words, watch->n, until);
 }
 
 int
@@ -160,8 +160,8 @@ mp__bell_sleep(struct mp__bell *bell, const struct mp__watch *watch,
     int told = tell_where(object);
     int r;
 
-    if (watch->partial && until > mp__now() + PARTIAL_SLICE)
-        until = mp__now() + PARTIAL_SLICE;
+    if (watch->partial)
+        until = before_long(until);
     mp__add(&bell->waiters, 1);
     r = something_changed(watch) ? 0 : sleep_on(watch->words, watch->n, until);
     mp__sub(&bell->waiters, 1);

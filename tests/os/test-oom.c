@@ -3,93 +3,50 @@
  * made up, below a root of our own. */
 #include "os/oom.h"
 #include "support/support.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "support/tree.h"
 
 #define V2_MOUNT "30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
 #define V1_MOUNT \
     "31 20 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 
-static char root[] = P_tmpdir "/mproc-test-XXXXXX";
-
-static void
-make_root(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
-static void
-remove_root(void)
-{
-    char command[200];
-
-    snprintf(command, sizeof(command), "rm -rf %s", root);
-    ck_assert_int_eq(system(command), 0);
-    strcpy(root + strlen(root) - 6, "XXXXXX");
-}
-
-/* Writes a file below the root, making its directories. */
-static void
-put(const char *name, const char *text)
-{
-    char path[300];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s%s", root, name);
-    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/'));
-         slash++) {
-        *slash = 0;
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(text, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
 START_TEST(nothing_tells_nothing_happened)
 {
-    ck_assert_uint_eq(mp__oom_kills(root), 0);
-    put("/proc/vmstat", "nr_free_pages 7\n");
-    ck_assert_uint_eq(mp__oom_kills(root), 0);
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 0);
+    tree_put("/proc/vmstat", "nr_free_pages 7\n");
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 0);
 }
 END_TEST
 
 START_TEST(machine_counts_where_no_group_does)
 {
-    put("/proc/vmstat", "nr_free_pages 7\noom_kill 5\nother 6\n");
-    put("/proc/self/cgroup", "0::/\n");
-    put("/proc/self/mountinfo", V2_MOUNT);
-    ck_assert_uint_eq(mp__oom_kills(root), 5);
+    tree_put("/proc/vmstat", "nr_free_pages 7\noom_kill 5\nother 6\n");
+    tree_put("/proc/self/cgroup", "0::/\n");
+    tree_put("/proc/self/mountinfo", V2_MOUNT);
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 5);
 }
 END_TEST
 
 START_TEST(own_group_counts_first)
 {
-    put("/proc/vmstat", "oom_kill 5\n");
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/proc/self/mountinfo", V2_MOUNT);
-    put("/sys/fs/cgroup/a/memory.events", "oom 9\noom_kill 9\n");
-    ck_assert_uint_eq(mp__oom_kills(root), 9);
-    put("/sys/fs/cgroup/a/b/memory.events",
-        "low 0\nhigh 0\nmax 4\noom 4\noom_kill 3\noom_group_kill 8\n");
-    ck_assert_uint_eq(mp__oom_kills(root), 3);
+    tree_put("/proc/vmstat", "oom_kill 5\n");
+    tree_put("/proc/self/cgroup", "0::/a/b\n");
+    tree_put("/proc/self/mountinfo", V2_MOUNT);
+    tree_put("/sys/fs/cgroup/a/memory.events", "oom 9\noom_kill 9\n");
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 9);
+    tree_put("/sys/fs/cgroup/a/b/memory.events",
+             "low 0\nhigh 0\nmax 4\noom 4\noom_kill 3\noom_group_kill 8\n");
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 3);
 }
 END_TEST
 
 START_TEST(groups_of_version_1_count)
 {
-    put("/proc/vmstat", "oom_kill 5\n");
-    put("/proc/self/cgroup", "4:memory:/a\n0::/\n");
-    put("/proc/self/mountinfo", V1_MOUNT);
-    put("/sys/fs/cgroup/memory/a/memory.oom_control",
-        "oom_kill_disable 8\nunder_oom 0\noom_kill 2\n");
-    ck_assert_uint_eq(mp__oom_kills(root), 2);
+    tree_put("/proc/vmstat", "oom_kill 5\n");
+    tree_put("/proc/self/cgroup", "4:memory:/a\n0::/\n");
+    tree_put("/proc/self/mountinfo", V1_MOUNT);
+    tree_put("/sys/fs/cgroup/memory/a/memory.oom_control",
+             "oom_kill_disable 8\nunder_oom 0\noom_kill 2\n");
+    ck_assert_uint_eq(mp__oom_kills(tree_root), 2);
 }
 END_TEST
 
@@ -107,7 +64,7 @@ main(void)
     Suite *suite = suite_create("oom");
     TCase *tcase = mp_test_case(suite, "oom", 10);
 
-    tcase_add_checked_fixture(tcase, make_root, remove_root);
+    tcase_add_checked_fixture(tcase, tree_make, tree_remove);
     tcase_add_test(tcase, nothing_tells_nothing_happened);
     tcase_add_test(tcase, machine_counts_where_no_group_does);
     tcase_add_test(tcase, own_group_counts_first);

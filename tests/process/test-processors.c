@@ -4,53 +4,9 @@
 #include "family.h"
 
 #include "os/cpu.h"
+#include "support/tree.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char root[] = P_tmpdir "/mproc-test-XXXXXX";
-
-static void
-make_root(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
-static void
-remove_root(void)
-{
-    char command[64];
-
-    snprintf(command, sizeof(command), "rm -rf %s", root);
-    ck_assert_int_eq(system(command), 0);
-    strcpy(root + strlen(root) - 6, "XXXXXX");
-}
-
-/* Writes a file below the root, making its directories. */
-static void
-put(const char *name, const char *text)
-{
-    char path[PATH_MAX];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s%s", root, name);
-    for (char *slash = path + strlen(root) + 1;
-         (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = '\0';
-        ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-    file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 #define V2_MOUNT \
     "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
@@ -62,12 +18,12 @@ put(const char *name, const char *text)
 
 START_TEST(G38_quota_where_there_is_none)
 {
-    ck_assert_int_eq(mp__cpu_quota(root), 0); /* no /proc at all */
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/proc/self/mountinfo", V2_MOUNT);
-    ck_assert_int_eq(mp__cpu_quota(root), 0);
-    put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 0);
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 0); /* no /proc at all */
+    tree_put("/proc/self/cgroup", "0::/a/b\n");
+    tree_put("/proc/self/mountinfo", V2_MOUNT);
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 0);
+    tree_put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 0);
 }
 END_TEST
 
@@ -86,64 +42,65 @@ START_TEST(G38_quota_v2_is_rounded_up)
                  {"100000\n", 0},
                  {"100000 0\n", 0}};
 
-    put("/proc/self/cgroup", "0::/a\n");
-    put("/proc/self/mountinfo", V2_MOUNT);
+    tree_put("/proc/self/cgroup", "0::/a\n");
+    tree_put("/proc/self/mountinfo", V2_MOUNT);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        put("/sys/fs/cgroup/a/cpu.max", cases[i].text);
-        ck_assert_int_eq(mp__cpu_quota(root), cases[i].cpus);
+        tree_put("/sys/fs/cgroup/a/cpu.max", cases[i].text);
+        ck_assert_int_eq(mp__cpu_quota(tree_root), cases[i].cpus);
     }
 }
 END_TEST
 
 START_TEST(G38_quota_v2_of_ancestors_counts)
 {
-    put("/proc/self/cgroup", "0::/a/b/c\n");
-    put("/proc/self/mountinfo", V2_MOUNT);
-    put("/sys/fs/cgroup/a/b/c/cpu.max", "800000 100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 8);
-    put("/sys/fs/cgroup/a/cpu.max", "300000 100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 3);
-    put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 3);
-    /* A container's own group is its mount's root, with a limit in it. */
-    put("/sys/fs/cgroup/cpu.max", "200000 100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 2);
+    tree_put("/proc/self/cgroup", "0::/a/b/c\n");
+    tree_put("/proc/self/mountinfo", V2_MOUNT);
+    tree_put("/sys/fs/cgroup/a/b/c/cpu.max", "800000 100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 8);
+    tree_put("/sys/fs/cgroup/a/cpu.max", "300000 100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 3);
+    tree_put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 3);
+    /* A container's own group is its mount's tree_root, with a limit in it. */
+    tree_put("/sys/fs/cgroup/cpu.max", "200000 100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 2);
 }
 END_TEST
 
 START_TEST(G38_quota_v1_of_ancestors_counts)
 {
-    put("/proc/self/cgroup", "4:memory:/m\n3:cpuset:/s\n"
-                             "2:cpu,cpuacct:/a/b\n1:name=systemd:/x\n0::/\n");
-    put("/proc/self/mountinfo", V1_MOUNT);
-    put("/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_quota_us", "-1\n");
-    put("/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_period_us", "100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 0);
-    put("/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "250000\n");
-    put("/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 3);
+    tree_put("/proc/self/cgroup",
+             "4:memory:/m\n3:cpuset:/s\n"
+             "2:cpu,cpuacct:/a/b\n1:name=systemd:/x\n0::/\n");
+    tree_put("/proc/self/mountinfo", V1_MOUNT);
+    tree_put("/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_quota_us", "-1\n");
+    tree_put("/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 0);
+    tree_put("/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "250000\n");
+    tree_put("/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 3);
     /* Other controllers' groups do not count. */
-    put("/sys/fs/cgroup/cpuset/s/cpu.cfs_quota_us", "1\n");
-    put("/sys/fs/cgroup/cpuset/s/cpu.cfs_period_us", "1\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 3);
+    tree_put("/sys/fs/cgroup/cpuset/s/cpu.cfs_quota_us", "1\n");
+    tree_put("/sys/fs/cgroup/cpuset/s/cpu.cfs_period_us", "1\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 3);
 }
 END_TEST
 
 START_TEST(G38_quota_of_a_container_with_a_partial_mount)
 {
-    put("/proc/self/cgroup", "2:cpu,cpuacct:/docker/abc\n");
-    put("/proc/self/mountinfo",
-        "32 23 0:28 /docker/abc /sys/fs/cgroup/cpu rw - cgroup cgroup "
-        "rw,cpu,cpuacct\n");
-    put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "120000\n");
-    put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 2);
-    put("/proc/self/cgroup", "2:cpu,cpuacct:/docker/abc/inner\n");
-    put("/sys/fs/cgroup/cpu/inner/cpu.cfs_quota_us", "50000\n");
-    put("/sys/fs/cgroup/cpu/inner/cpu.cfs_period_us", "100000\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 1);
-    put("/proc/self/cgroup", "2:cpu,cpuacct:/elsewhere\n");
-    ck_assert_int_eq(mp__cpu_quota(root), 2);
+    tree_put("/proc/self/cgroup", "2:cpu,cpuacct:/docker/abc\n");
+    tree_put("/proc/self/mountinfo",
+             "32 23 0:28 /docker/abc /sys/fs/cgroup/cpu rw - cgroup cgroup "
+             "rw,cpu,cpuacct\n");
+    tree_put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "120000\n");
+    tree_put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 2);
+    tree_put("/proc/self/cgroup", "2:cpu,cpuacct:/docker/abc/inner\n");
+    tree_put("/sys/fs/cgroup/cpu/inner/cpu.cfs_quota_us", "50000\n");
+    tree_put("/sys/fs/cgroup/cpu/inner/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 1);
+    tree_put("/proc/self/cgroup", "2:cpu,cpuacct:/elsewhere\n");
+    ck_assert_int_eq(mp__cpu_quota(tree_root), 2);
 }
 END_TEST
 
@@ -170,7 +127,7 @@ main(void)
     Suite *suite = suite_create("processors");
     TCase *tcase = mp_test_case(suite, "quota", 5);
 
-    tcase_add_checked_fixture(tcase, make_root, remove_root);
+    tcase_add_checked_fixture(tcase, tree_make, tree_remove);
     tcase_add_test(tcase, G38_quota_where_there_is_none);
     tcase_add_test(tcase, G38_quota_v2_is_rounded_up);
     tcase_add_test(tcase, G38_quota_v2_of_ancestors_counts);
