@@ -113,6 +113,21 @@ take_number(mp_queue *queue, mp_message *ret_message)
     return r;
 }
 
+ssize_t
+put_batch(mp_queue *queue, size_t size, size_t n, uint32_t from,
+          mp_time deadline)
+{
+    unsigned char *batch = malloc(n * size + 1);
+    ssize_t r;
+
+    ck_assert_ptr_nonnull(batch);
+    for (size_t i = 0; i < n; i++)
+        message_fill(batch + i * size, size, from + (uint32_t)i);
+    r = mp_queue_put_many(queue, batch, size, n, deadline);
+    free(batch);
+    return r;
+}
+
 /* ---- Consumers that are to die ---- */
 
 /* Lies in the region. */

@@ -39,6 +39,10 @@ void messages_come(mp_queue *queue, size_t size, const uint32_t *numbers,
 /* The next message, as taken; -1 as its number: there is none. */
 int64_t take_number(mp_queue *queue, mp_message *ret_message);
 
+/* Puts `n` messages from number `from` on by one put_many. */
+ssize_t put_batch(mp_queue *queue, size_t size, size_t n, uint32_t from,
+                  mp_time deadline);
+
 /* ---- Consumers that are to die ---- */
 
 enum hold {

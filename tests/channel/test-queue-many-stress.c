@@ -7,29 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* `n` messages from number `from` on, one behind the other. */
-static unsigned char *
-batch_of(size_t size, size_t n, uint32_t from)
-{
-    unsigned char *batch = malloc(n * size + 1);
-
-    ck_assert_ptr_nonnull(batch);
-    for (size_t i = 0; i < n; i++)
-        message_fill(batch + i * size, size, from + (uint32_t)i);
-    return batch;
-}
-
-static ssize_t
-put_batch(mp_queue *queue, size_t size, size_t n, uint32_t from,
-          mp_time deadline)
-{
-    unsigned char *batch = batch_of(size, n, from);
-    ssize_t r = mp_queue_put_many(queue, batch, size, n, deadline);
-
-    free(batch);
-    return r;
-}
-
 struct stage {
     mp_queue *queue;
     size_t size, n;
