@@ -7,6 +7,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 DIR      = /usr/include
 BENCH    =
+FUZZ     =
 SECONDS  = 60
 MESSAGES = 10000000
 
@@ -40,6 +41,7 @@ run: build
 test: ## run the whole test-suite
 test: build
 	@$(deps) test
+	@$(deps) --optional peers
 	@$(tools)/run-tests $(BUILD) --no-rebuild
 
 check-fast: ## run the tests that take less than 10 seconds together
@@ -62,13 +64,14 @@ sweep: ## kill a process at every instruction of each operation; mutations too
 	@$(BUILD)/tests/sweep/sweep
 	@$(tools)/mutations
 
-soak: ## kill processes at random for SECONDS=60, four times
+soak: ## kill processes at random for SECONDS=60, five times
 	@$(deps) build
 	$(call configured,$(BUILD))
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak $(SECONDS)
 	@$(BUILD)/tests/stress/soak sync $(SECONDS)
 	@$(BUILD)/tests/stress/soak queue $(SECONDS)
+	@$(BUILD)/tests/stress/soak pipe $(SECONDS)
 	@$(BUILD)/tests/stress/soak pool $(SECONDS)
 
 soak-queue: ## MESSAGES=10000000 through a queue whose users are killed
@@ -83,9 +86,14 @@ soak-pool: ## kill a pool's worker every 5 ms for SECONDS=60
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak pool $(SECONDS)
 
-fuzz: ## feed broken bytes to whatever parses bytes
-	@echo 'Nothing to fuzz: no part of mproc reads bytes that come from' \
-	    'outside the family of processes.'
+fuzz: SECONDS = 600
+fuzz: ## feed bytes to all that parses them, or FUZZ=name; each SECONDS=600
+	@$(deps) build fuzz
+	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz \
+	    -Dfuzz=true -Dexamples=false -Dman=disabled -Db_lundef=false \
+	    -Db_sanitize=address$(comma)undefined >&2
+	@ninja -C build-fuzz
+	@$(tools)/run-fuzz build-fuzz $(SECONDS) $(FUZZ)
 
 model: ## check the models of the protocols by Spin
 	@$(deps) model
@@ -131,4 +139,4 @@ fmt: ## format the sources by clang-format
 
 clean: ## remove all that was built
 	rm -rf $(BUILD) build-bench build-asan build-tsan build-valgrind \
-	    build-mutation
+	    build-fuzz build-mutation

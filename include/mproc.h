@@ -8,10 +8,12 @@
 #include <mproc/barrier.h>
 #include <mproc/base.h>
 #include <mproc/condition.h>
+#include <mproc/connection.h>
 #include <mproc/describe.h>
 #include <mproc/event.h>
 #include <mproc/item.h>
 #include <mproc/lock.h>
+#include <mproc/log.h>
 #include <mproc/memory.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
@@ -20,5 +22,6 @@
 #include <mproc/semaphore.h>
 #include <mproc/shm.h>
 #include <mproc/value.h>
+#include <mproc/wait.h>
 
 #endif

@@ -29,6 +29,8 @@ static const struct scene {
      scene_bakery},
     {"surgery", "The most urgent first: a doctor's waiting room",
      scene_surgery},
+    {"pipe", "A child sends [42, None, 'Hello'] through a pipe", scene_pipe},
+    {"letters", "A queue carries values of any kind", scene_letters},
     {"shared", "Children change a number and an array of their parent",
      scene_shared},
     {"map", "A pool of five squares the numbers 1 to 10", scene_map},
@@ -51,6 +53,7 @@ static const struct scene {
     {"lights", "Cars wait until the traffic light is green", scene_lights},
     {"relay", "Four runners pass the baton on, by a condition", scene_relay},
     {"sprint", "Five runners start together, at a barrier", scene_sprint},
+    {"diary", "The log of three guards, one of whom was killed", scene_diary},
 };
 enum { SCENES = sizeof(scenes) / sizeof(scenes[0]) };
 

@@ -30,6 +30,20 @@ say(const char *format, ...)
         exit(1);
 }
 
+void
+say_value(mp_any any)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    CLAIM(file != NULL);
+    MUST(mp_any_print(any, file));
+    fclose(file);
+    say("%s", text);
+    free(text);
+}
+
 long
 must(long result, const char *call)
 {

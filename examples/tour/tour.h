@@ -8,6 +8,9 @@
  * processes that speak at once come out whole. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Prints a value so, as Python would. */
+void say_value(mp_any any);
+
 /* Gives the result of an mproc call on, or ends the process with a message
  * that says which call failed, and why. */
 #define MUST(call) must((call), #call)
@@ -38,6 +41,8 @@ void scene_consumers(void);
 void scene_powers(void);
 void scene_bakery(void);
 void scene_surgery(void);
+void scene_pipe(void);
+void scene_letters(void);
 void scene_shared(void);
 void scene_map(void);
 void scene_starmap(void);
@@ -52,3 +57,4 @@ void scene_karaoke(void);
 void scene_lights(void);
 void scene_relay(void);
 void scene_sprint(void);
+void scene_diary(void);

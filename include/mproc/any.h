@@ -151,6 +151,9 @@ MP_API int mp_any_end(mp_any_writer *writer, mp_any *ret_any);
 /* Gives back what the writer has. It may be used again. */
 MP_API void mp_any_discard(mp_any_writer *writer);
 
+/* Frees a value that a function gave as a copy of the caller's own. */
+MP_API void mp_any_free(mp_any any);
+
 /* ---- Format strings ---- */
 
 /* One value, written as Python's Py_BuildValue() and jansson have it:

@@ -48,6 +48,15 @@ MP_API int mp_event_is_set(mp_event *event);
  * -EINTR (a signal handler ran). */
 MP_API int mp_event_wait(mp_event *event, mp_time deadline);
 
+/* A file descriptor for poll(), select() or epoll, of this process, which is
+ * readable when the event may be set: then ask mp_event_is_set(), which makes it
+ * unreadable, if it is not, until it is. It may be readable for no reason. It
+ * belongs to the library: do not read, write or close it; it is the same at each
+ * call, and closed by mp_event_destroy() in this process. Costs who sets the
+ * event nothing while nobody has one. -EMFILE, -ENFILE; -ENOMEM, also if 64
+ * processes have one of this event. */
+MP_API int mp_event_fd(mp_event *event);
+
 MP__END
 
 #endif

@@ -253,8 +253,10 @@ MP_API int mp_pool_apply_async(mp_pool *pool, mp_task_fn f, const void *arg,
  * callback this gives 0. */
 MP_API int mp_pool_callbacks(mp_pool *pool, mp_time deadline);
 
-/* A descriptor that is readable when a callback is due, for poll() and its
- * like; it belongs to the pool. Call mp_pool_callbacks(pool, MP_NOW) then. */
+/* A descriptor that is readable when a callback is due, or a worker has died,
+ * for poll() and its like; it belongs to the pool. Call
+ * mp_pool_callbacks(pool, MP_NOW) then, until it gives 0. -EMFILE, -ENFILE,
+ * -ENOMEM. */
 MP_API int mp_pool_fd(mp_pool *pool);
 
 /* For the function of a task, in the worker. The argument: the worker's to
@@ -311,6 +313,14 @@ MP_API ssize_t mp_result_size(mp_result *result);
  * code, whether the system had run out of memory, and where in the program it
  * was (a line for each function). Valid until mp_result_free(). */
 MP_API const char *mp_result_error(mp_result *result);
+
+/* A descriptor for poll(), select() or epoll, of this process, which is readable
+ * when the task, or the map, may have ended, or when a worker has: then ask
+ * mp_result_ready(), which looks after the pool, and makes it unreadable until
+ * there is more. It belongs to the library: do not read, write or close it;
+ * closed by mp_result_free(). -EMFILE, -ENFILE; -ENOMEM, also if 64 processes
+ * have one of this result. */
+MP_API int mp_result_fd(mp_result *result);
 
 /* Cancels: 0, and the task is -ECANCELED from then on. If it has not begun it
  * never begins; if it runs, its worker is killed, and that one alone. A map:

@@ -20,7 +20,9 @@
 #ifndef MPROC_QUEUE_H
 #define MPROC_QUEUE_H
 
+#include <mproc/any.h>
 #include <mproc/base.h>
+#include <mproc/item.h>
 
 MP__BEGIN
 
@@ -119,6 +121,34 @@ MP_API ssize_t mp_queue_put_many(mp_queue *queue, const void *items,
 MP_API ssize_t mp_queue_get_many(mp_queue *queue, void *buf, size_t size,
                                  size_t n, size_t *ret_sizes,
                                  mp_time deadline);
+
+/* ---- Values ---- */
+
+/* One value, in the letters of mp_any_build(); waits as long as it takes. Errors
+ * are those of mp_any_build() and mp_queue_put(). */
+MP_API int mp_queue_putf(mp_queue *queue, const char *format, ...);
+
+/* The first message, taken apart in the letters of mp_any_parse(); waits as long
+ * as it takes. What s, S, y and v give are copies, to be freed by free() (v:
+ * mp_any_free()). A message that is no value (-EPROTO), or not one of that
+ * format (-EINVAL, -ERANGE, -EMSGSIZE; mp_last_error() tells where), stays the
+ * first, and nothing is to be freed. Others as mp_queue_get(). */
+MP_API int mp_queue_getf(mp_queue *queue, const char *format, ...);
+
+/* The same with a deadline, and with the arguments of another function. */
+MP_API int mp_queue_vputf(mp_queue *queue, mp_time deadline,
+                          const char *format, va_list args);
+MP_API int mp_queue_vgetf(mp_queue *queue, mp_time deadline,
+                          const char *format, va_list args);
+
+/* A value as it is; MP_LIST(42, MP_NIL, "Hello"). -EPROTO: it is none. */
+MP_API int mp_queue_put_any(mp_queue *queue, mp_any any, mp_time deadline);
+MP_API int mp_queue_put_item(mp_queue *queue, mp_item item, mp_time deadline);
+
+/* The first message as a value, checked: a copy, for mp_any_free(). -EPROTO: it
+ * is none, and stays the first. Others as mp_queue_get(). */
+MP_API int mp_queue_get_any(mp_queue *queue, mp_any *ret_any,
+                            mp_time deadline);
 
 /* ---- Without copying ---- */
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include "base/macros.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -149,25 +150,13 @@ shows(uint32_t c)
     return (c & 0xfffe) != 0xfffe;
 }
 
-static void
-write_utf8(char *text, uint32_t c)
-{
-    unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
-
-    *text++ = (char)(first[more] | c >> 6 * more);
-    while (more--)
-        *text++ = (char)(0x80 | (c >> 6 * more & 0x3f));
-    *text = 0;
-}
-
 void
 mp__text_of_wide(char text[MP__TEXT], uint32_t c, char quote)
 {
     if (escape(text, c, quote))
         return;
     if (c < 128 || shows(c))
-        write_utf8(text, c);
+        mp__utf8_write(text, c);
     else
         snprintf(text, MP__TEXT,
                  c < 0x100     ? "\\x%02x"

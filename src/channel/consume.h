@@ -110,6 +110,15 @@ ssize_t mp__queue_take_reference(struct mp_queue *queue,
  * come any more). The mutex is held whatever it returns. */
 int mp__queue_await(struct mp_queue *queue, mp_time deadline);
 
+/* Looks at a message where it lies: a result below 0 leaves it there as the
+ * first, and is the result of the call. See codec/message.h. */
+typedef int mp__look_fn(const void *data, size_t size, void *arg);
+
+/* Takes the first message if `look` likes it, which is asked once at most. 0, or
+ * errors as mp_queue_get(); takes the mutex itself. */
+int mp__queue_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
+                       mp_time deadline, const char *function);
+
 /* Goes on to the next segment, leaving the mutex meanwhile. 0, or an error and
  * the mutex is not held. */
 int mp__queue_next_segment(struct mp_queue *queue, mp_time deadline);
@@ -150,6 +159,8 @@ struct mp__held {
 /* What to do with the message that was chosen. */
 struct mp__wish {
     void *buf;      /* where to copy it to, if it lies in the ring or slot */
+    mp__look_fn *look; /* who must like it first, unless NULL; with an */
+    void *look_arg;    /* argument */
     int hold;       /* in a slot, until it is done */
     int whole;      /* with all its bytes */
     void *fresh;    /* a block in hand, for bytes that do not fit a slot, */
@@ -159,12 +170,15 @@ struct mp__wish {
 };
 
 /* Takes the message that was chosen and leaves the mutex. 0; -EAGAIN: choose
- * again; -ENOSPC: `room` must be choice->size; -ENOMEM. */
+ * again; -ENOSPC: `room` must be choice->size; -ENOMEM; or what wish->look
+ * says. */
 int mp__shelf_take(struct mp_queue *queue, const struct mp__choice *choice,
                    struct mp__wish *wish, struct mp__held *held);
 
 ssize_t mp__shelf_get(struct mp_queue *queue, void *buf, size_t cap,
                       mp_time deadline, const char *function);
+int mp__shelf_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
+                       mp_time deadline);
 ssize_t mp__shelf_next_size(struct mp_queue *queue, mp_time deadline);
 int mp__shelf_discard(struct mp_queue *queue);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for messages in poll().
  *
- * A process that asks for a queue's descriptor gets a pager (os/pager.h), whose
- * number it enters in the queue. Invariant: a descriptor is readable, or its
- * bit in `armed` is set and the flag of the sleeping consumer says POLLER as
- * well; or else somebody is inside one of the mutexes below, and the next who
+ * The descriptors are region/pollers.c's. Invariant: a descriptor is readable,
+ * or its bit in `armed` is set and the flag of the sleeping consumer says POLLER
+ * as well; or else somebody is inside one of the mutexes below, and the next who
  * looks at the mutex makes it readable.
  *
  * It is armed by a get that has found nothing: it drains the pager, sets the
@@ -29,159 +28,32 @@
  * done with a message. If he dies before, his burial tells them. A death that
  * nobody notices wakes nobody who sleeps in poll().
  *
- * A poller that has died is out of the table when its pager is found gone. If
- * a page fails for other reasons (no descriptor left, another network
- * namespace), the bit is set again: the next producer tries.
- *
- * The descriptors are in a table of this process. fork's child closes them: it
- * has to ask for one of its own. */
+ * If a page fails, the bit and the flag are set again: the next producer
+ * tries. */
 #include "channel/poll.h"
 
-#include "base/error.h"
 #include "channel/ring.h"
-#include "os/pager.h"
-#include "region/region.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
+/* ---- Paging ---- */
 
-#define BUCKETS 64
-
-/* A descriptor of this process. */
-struct own {
-    struct own *next;
-    struct mp_queue *queue; /* perhaps destroyed since, by another process */
-    uint64_t pager;
-    uint32_t place; /* in the queue's table */
-    int fd;
-};
-
-static struct {
-    pthread_mutex_t lock; /* guards all below; held across fork */
-    struct own *bucket[BUCKETS];
-    pid_t pid; /* whose they are */
-} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-mp__a32 mp__poll_descriptors;
-
-/* ---- What this process has ---- */
-
+/* If some could not be told, the next producer is to try again. */
 static void
-drop_all(void)
+raise_again(struct mp_queue *queue, int left)
 {
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct own *own;
-
-        while ((own = table.bucket[i]) != NULL) {
-            table.bucket[i] = own->next;
-            close(own->fd);
-            free(own);
-        }
-    }
-    mp__store_relaxed(&mp__poll_descriptors, 0);
-}
-
-static void
-before_fork(void)
-{
-    pthread_mutex_lock(&table.lock);
-}
-
-static void
-after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&table.lock);
-}
-
-static void
-after_fork_in_child(void)
-{
-    drop_all();
-    pthread_mutex_unlock(&table.lock);
-}
-
-__attribute__((constructor)) static void
-register_fork_handlers(void)
-{
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
-
-static void
-lock_table(void)
-{
-    pthread_mutex_lock(&table.lock);
-    /* A copy that was made behind fork's back. */
-    if (table.pid != getpid()) {
-        drop_all();
-        table.pid = getpid();
-    }
-}
-
-static void
-unlock_table(void)
-{
-    pthread_mutex_unlock(&table.lock);
-}
-
-/* Where the entry hangs, or would. */
-static struct own **
-find(const struct mp_queue *queue)
-{
-    struct own **at = &table.bucket[((uintptr_t)queue / MP__LINE) % BUCKETS];
-
-    while (*at && (*at)->queue != queue)
-        at = &(*at)->next;
-    return at;
-}
-
-static void
-drop(struct own **at)
-{
-    struct own *own = *at;
-
-    *at = own->next;
-    mp__sub(&mp__poll_descriptors, 1);
-    close(own->fd);
-    free(own);
-}
-
-/* ---- The queue's table ---- */
-
-/* If it cannot be told, the next producer is to try again. */
-static int
-page(struct mp_queue *queue, uint32_t place)
-{
-    struct mp__pollers *pollers = &queue->pollers;
-    uint64_t pager = mp__load(&pollers->pager[place]);
-    int r;
-
-    if (pager == 0)
-        return 0;
-    r = mp__pager_page(mp__region_uuid(), pager);
-    if (r == -ECONNREFUSED) {
-        mp__cas(&pollers->pager[place], &pager, 0);
-    } else if (r < 0) {
-        atomic_fetch_or(&pollers->armed, (uint64_t)1 << place);
+    if (left)
         atomic_fetch_or(&queue->consumer_sleeps, MP__FLAG_POLLER);
-    }
-    return r;
 }
 
 void
 mp__poll_wake(struct mp_queue *queue)
 {
-    uint64_t armed = mp__swap(&queue->pollers.armed, 0);
-
-    for (; armed; armed &= armed - 1)
-        page(queue, (uint32_t)__builtin_ctzll(armed));
+    raise_again(queue, mp__pollers_page(&queue->pollers));
 }
 
 void
 mp__poll_wake_all(struct mp_queue *queue)
 {
-    for (uint32_t place = 0; place < MP__POLLERS; place++)
-        page(queue, place);
+    raise_again(queue, mp__pollers_page_all(&queue->pollers));
 }
 
 void
@@ -194,10 +66,9 @@ mp__poll_wake_for_return(struct mp_queue *queue)
 void
 mp__poll_begin_close(struct mp_queue *queue)
 {
-    struct mp__mutex *closers = &queue->pollers.closers;
     uint32_t open = MP__QUEUE_OPEN;
 
-    mp__mutex_lock(closers);
+    mp__mutex_lock(&queue->closers);
     if (mp__load(&queue->closing) == MP__QUEUE_OPEN) {
 #ifndef MP__MUTATION_CLOSER_PAGES_ARMED
         mp__poll_wake_all(queue);
@@ -206,32 +77,7 @@ mp__poll_begin_close(struct mp_queue *queue)
 #endif
         mp__cas(&queue->closing, &open, MP__QUEUE_CLOSING);
     }
-    mp__mutex_unlock(closers);
-}
-
-/* Enters the pager in the queue, where it has no place yet. */
-static int
-enter(struct own *own)
-{
-    mp__a64 *pager = own->queue->pollers.pager;
-
-    if (mp__load(&pager[own->place]) == own->pager)
-        return 0;
-    for (int again = 0; again < 2; again++) {
-        for (uint32_t i = 0; i < MP__POLLERS; i++) {
-            uint64_t free_place = 0;
-
-            if (mp__cas(&pager[i], &free_place, own->pager)) {
-                own->place = i;
-                return 0;
-            }
-        }
-        mp__poll_wake_all(own->queue); /* finds those who are gone */
-    }
-    return mp__fail(-ENOMEM,
-                    "mp_queue_fd: %u processes have a descriptor of this "
-                    "queue: no more can",
-                    MP__POLLERS);
+    mp__mutex_unlock(&queue->closers);
 }
 
 /* ---- Arming ---- */
@@ -245,10 +91,10 @@ is_of_another(struct mp__slot *slot, void *unused)
     return owner > MP__SLOT_WAITING && owner != mp__me.id;
 }
 
-/* Whether a get would do other than find the queue empty and open; in one that
- * redelivers, what others hold may come back to the very end. */
-static int
-has_news(struct mp_queue *queue)
+/* In a queue that redelivers, what others hold may come back to the very
+ * end. */
+int
+mp__queue_has_news(struct mp_queue *queue)
 {
     uint32_t closing = mp__load(&queue->closing);
     struct mp__shelf *shelf = &queue->consumers.shelf;
@@ -278,99 +124,41 @@ must_look(struct mp_queue *queue, uint32_t flag)
         return 1;
 #endif
 #ifndef MP__MUTATION_CLOSER_UNSEEN
-    if (mp__mutex_stays_held(&queue->pollers.closers, NULL, 0))
+    if (mp__mutex_stays_held(&queue->closers, NULL, 0))
         return 1;
 #endif
     if ((queue->mode & MP__QUEUE_REDELIVER) && !(flag & MP__FLAG_SLEEPER) &&
         mp__mutex_stays_held(&queue->consumers.mutex, NULL, 0))
         return 1;
-    return has_news(queue);
+    return mp__queue_has_news(queue);
 }
 
 void
 mp__poll_arm(struct mp_queue *queue)
 {
-    struct own *own;
+    struct mp__poller *poller = mp__poller_begin(&queue->pollers);
     uint32_t flag;
 
-    lock_table();
-    own = *find(queue);
-    if (own) {
-        mp__pager_drain(own->fd);
-        if (enter(own) == 0) {
-            atomic_fetch_or(&queue->pollers.armed, (uint64_t)1 << own->place);
-            flag = atomic_fetch_or(&queue->consumer_sleeps, MP__FLAG_POLLER);
-            if (must_look(queue, flag))
-                page(queue, own->place);
-        } else {
-            mp__pager_page(mp__region_uuid(), own->pager);
-        }
-    }
-    unlock_table();
+    if (!poller)
+        return;
+    flag = atomic_fetch_or(&queue->consumer_sleeps, MP__FLAG_POLLER);
+    raise_again(queue, mp__poller_end(poller, must_look(queue, flag)));
 }
 
 /* ---- The public face ---- */
 
-/* A descriptor that is readable: the get that follows arms it. */
-static int
-make(struct mp_queue *queue, struct own **at)
-{
-    struct own *own = calloc(1, sizeof(*own));
-    int r;
-
-    if (own == NULL)
-        return mp__fail(-ENOMEM, "mp_queue_fd: out of memory");
-    own->queue = queue;
-    own->fd = mp__pager_open(mp__region_uuid(), &own->pager);
-    if (own->fd < 0) {
-        r = mp__fail(own->fd, "mp_queue_fd: no socket");
-        free(own);
-        return r;
-    }
-    *at = own;
-    mp__add(&mp__poll_descriptors, 1);
-    r = enter(own);
-    if (r == 0) {
-        r = page(queue, own->place);
-        if (r < 0)
-            mp__fail(r, "mp_queue_fd: this process cannot send to itself");
-    }
-    if (r < 0)
-        drop(at);
-    return r;
-}
-
 int
 mp_queue_fd(mp_queue *queue)
 {
-    struct own **at;
+    static const struct mp__poller_kind kind = {"mp_queue_fd", "queue", 0};
     int r = mp__queue_enter(queue, "mp_queue_fd");
 
-    if (r < 0)
-        return r;
-    lock_table();
-    at = find(queue);
-    /* One of a queue that was destroyed, in the same place? */
-    if (*at && mp__load(&queue->pollers.pager[(*at)->place]) != (*at)->pager)
-        drop(at);
-    r = *at ? 0 : make(queue, at);
-    if (r == 0)
-        r = (*at)->fd;
-    unlock_table();
-    return r;
+    return r < 0 ? r : mp__poller_fd(&queue->pollers, &kind);
 }
 
 void
 mp__poll_forget(struct mp_queue *queue)
 {
-    struct own **at;
-
     mp__poll_wake_all(queue);
-    if (mp__load_relaxed(&mp__poll_descriptors) == 0)
-        return;
-    lock_table();
-    at = find(queue);
-    if (*at)
-        drop(at);
-    unlock_table();
+    mp__poller_forget(&queue->pollers);
 }

@@ -2,23 +2,12 @@
 /* Processes that wait for a queue's messages in poll(): mp_queue_fd(). */
 #pragma once
 
-#include "region/mutex.h"
+#include "region/pollers.h"
 
 #include <errno.h>
 #include <sys/types.h>
 
 struct mp_queue;
-
-#define MP__POLLERS 64u /* processes, for each queue */
-
-/* In the queue. */
-struct mp__pollers {
-    mp__a64 armed; /* bit i: pager[i] is to be paged before the next commit */
-    mp__a64 pager[MP__POLLERS]; /* numbers, see os/pager.h; 0: free. Writers:
-                                   the process that has it, and who finds
-                                   that it is gone */
-    struct mp__mutex closers;   /* who is about to close the queue */
-};
 
 /* Pages those who are armed; before a commit, by who holds the producers'
  * mutex and has lowered the flag. */
@@ -38,10 +27,11 @@ void mp__poll_begin_close(struct mp_queue *queue);
  * the others' look. */
 void mp__poll_forget(struct mp_queue *queue);
 
+/* Makes this process's descriptor unreadable until there is something. */
 MP__COLD void mp__poll_arm(struct mp_queue *queue);
 
-/* How many descriptors this process has. */
-extern mp__a32 mp__poll_descriptors;
+/* Whether a get would do other than find the queue empty and open. */
+int mp__queue_has_news(struct mp_queue *queue);
 
 /* For the end of a get, with no mutex held; returns `r`. If that says that
  * nothing was there, this process's descriptor becomes unreadable until there
@@ -49,8 +39,7 @@ extern mp__a32 mp__poll_descriptors;
 static inline ssize_t
 mp__poll_after(struct mp_queue *queue, ssize_t r)
 {
-    if (MP__UNLIKELY(mp__load_relaxed(&mp__poll_descriptors)) &&
-        (r == -EAGAIN || r == -ETIMEDOUT))
+    if (MP__UNLIKELY(mp__pollers_exist()) && (r == -EAGAIN || r == -ETIMEDOUT))
         mp__poll_arm(queue);
     return r;
 }

@@ -173,7 +173,7 @@ mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
     set_mode(queue, &a);
     mp__mutex_init(&queue->producers.mutex, MP__MUTEX_QUEUE_TAIL);
     mp__mutex_init(&queue->consumers.mutex, MP__MUTEX_QUEUE_HEAD);
-    mp__mutex_init(&queue->pollers.closers, MP__MUTEX_PLAIN);
+    mp__mutex_init(&queue->closers, MP__MUTEX_PLAIN);
     queue->producers.segment = queue->consumers.segment = segment;
     queue->producers.spins = queue->consumers.spins = SPINS_AT_FIRST;
     mp__object_publish(queue, MP__SLAB_QUEUE);

@@ -258,6 +258,41 @@ mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
     return mp__queue_take_reference(queue, &found, buf);
 }
 
+static int
+get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
+         mp_time deadline)
+{
+    struct mp__found found;
+    int inside, r = mp__queue_find(queue, deadline, &found);
+
+    if (r < 0)
+        return r;
+    inside = found.kind == MP__RECORD_MESSAGE;
+    r = look(inside ? mp__found_body(queue, &found)
+                    : mp__found_block(queue, &found),
+             found.size, arg);
+    if (r < 0)
+        mp__mutex_unlock(&queue->consumers.mutex);
+    else if (inside)
+        take_inline(queue, &found, NULL);
+    else
+        mp__queue_take_reference(queue, &found, NULL);
+    return r;
+}
+
+int
+mp__queue_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
+                   mp_time deadline, const char *function)
+{
+    int r = mp__queue_enter(queue, function);
+
+    if (r < 0)
+        return r;
+    r = queue->mode ? mp__shelf_get_look(queue, look, arg, deadline)
+                    : get_look(queue, look, arg, deadline);
+    return (int)mp__poll_after(queue, r);
+}
+
 ssize_t
 mp_queue_next_size(mp_queue *queue, mp_time deadline)
 {

@@ -307,11 +307,38 @@ hold_record(struct mp_queue *queue, const struct mp__found *found,
     return block;
 }
 
-/* A message that waits on the shelf. */
-static void
-take_waiting(struct mp_queue *queue, struct mp__slot *slot,
+/* Whether the message is liked. */
+static int
+ask(struct mp_queue *queue, const struct mp__choice *choice,
+    const struct mp__wish *wish)
+{
+    const struct mp__found *found = &choice->found;
+    const void *data;
+
+    if (!wish->look)
+        return 0;
+    if (choice->slot)
+        data = mp__slot_data(choice->slot);
+    else if (found->kind == MP__RECORD_REFERENCE)
+        data = mp__found_block(queue, found);
+    else
+        data = mp__found_body(queue, found);
+    return wish->look(data, choice->size, wish->look_arg);
+}
+
+/* Takes a message that waits on the shelf. 0, or an error and the mutex is not
+ * held. */
+static int
+take_waiting(struct mp_queue *queue, const struct mp__choice *choice,
              const struct mp__wish *wish, struct mp__held *held)
 {
+    struct mp__slot *slot = choice->slot;
+    int r = ask(queue, choice, wish);
+
+    if (r < 0) {
+        mp__mutex_unlock(&queue->consumers.mutex);
+        return r;
+    }
     if (wish->buf && !mp__slot_block(slot))
         memcpy(wish->buf, slot->bytes, slot->size);
     if (wish->hold) {
@@ -320,6 +347,34 @@ take_waiting(struct mp_queue *queue, struct mp__slot *slot,
     } else {
         held->block = drop_waiting(queue, slot);
     }
+    return 0;
+}
+
+/* Takes the first message of the ring; it needs a slot. 0, or an error and the
+ * mutex is not held. */
+static int
+take_record(struct mp_queue *queue, const struct mp__choice *choice,
+            struct mp__wish *wish, struct mp__held *held)
+{
+    struct mp__shelf *shelf = &queue->consumers.shelf;
+    struct mp__slot *slot = mp__shelf_take_free(shelf, latest);
+    int r;
+
+    if (slot == NULL) {
+        r = grow(queue, wish->deadline);
+        if (r == 0)
+            mp__mutex_unlock(&queue->consumers.mutex);
+        return r < 0 ? r : -EAGAIN;
+    }
+    r = ask(queue, choice, wish);
+    if (r < 0) {
+        mp__shelf_give_free(shelf, slot);
+        mp__mutex_unlock(&queue->consumers.mutex);
+        return r;
+    }
+    held->block = hold_record(queue, &choice->found, wish, slot);
+    held->slot = latest = slot;
+    return 0;
 }
 
 /* Whether a fresh block is needed for it that is not there. */
@@ -336,30 +391,19 @@ int
 mp__shelf_take(struct mp_queue *queue, const struct mp__choice *choice,
                struct mp__wish *wish, struct mp__held *held)
 {
-    struct mp__side *side = &queue->consumers;
-    struct mp__slot *slot;
     int r;
 
     held->slot = NULL;
     held->block = NULL;
     if (lacks_room(queue, choice, wish)) {
-        mp__mutex_unlock(&side->mutex);
+        mp__mutex_unlock(&queue->consumers.mutex);
         return -ENOSPC;
     }
-    if (choice->slot) {
-        take_waiting(queue, choice->slot, wish, held);
-    } else {
-        slot = mp__shelf_take_free(&side->shelf, latest);
-        if (slot == NULL) {
-            r = grow(queue, wish->deadline);
-            if (r == 0)
-                mp__mutex_unlock(&side->mutex);
-            return r < 0 ? r : -EAGAIN;
-        }
-        held->block = hold_record(queue, &choice->found, wish, slot);
-        held->slot = latest = slot;
-    }
-    mp__mutex_unlock(&side->mutex);
+    r = choice->slot ? take_waiting(queue, choice, wish, held)
+                     : take_record(queue, choice, wish, held);
+    if (r < 0)
+        return r;
+    mp__mutex_unlock(&queue->consumers.mutex);
     mp__hands_settled();
     if (held->slot && queue->mode & MP__QUEUE_JOINABLE)
         mp__task_note_held(queue, held->slot);
@@ -384,28 +428,48 @@ finish_get(struct mp__held *held, void *buf, size_t size)
         mp__slot_settle(held->slot);
 }
 
+/* `function` tells in the error's text who has no room. */
+static ssize_t
+get(struct mp_queue *queue, struct mp__wish *wish, size_t cap,
+    const char *function)
+{
+    struct mp__choice choice;
+    struct mp__held held;
+    int r;
+
+    wish->hold = queue->mode & MP__QUEUE_JOINABLE;
+    do {
+        r = mp__shelf_choose(queue, wish->deadline, &choice);
+        if (r < 0)
+            return r;
+        if (choice.size > cap)
+            return mp__queue_refuse(queue, choice.size, cap, function);
+        r = mp__shelf_take(queue, &choice, wish, &held);
+    } while (r == -EAGAIN);
+    if (r < 0)
+        return r;
+    finish_get(&held, wish->buf, choice.size);
+    return (ssize_t)choice.size;
+}
+
 ssize_t
 mp__shelf_get(struct mp_queue *queue, void *buf, size_t cap, mp_time deadline,
               const char *function)
 {
     struct mp__wish wish = {.buf = buf, .deadline = deadline};
-    struct mp__choice choice;
-    struct mp__held held;
-    int r;
 
-    wish.hold = queue->mode & MP__QUEUE_JOINABLE;
-    do {
-        r = mp__shelf_choose(queue, deadline, &choice);
-        if (r < 0)
-            return r;
-        if (choice.size > cap)
-            return mp__queue_refuse(queue, choice.size, cap, function);
-        r = mp__shelf_take(queue, &choice, &wish, &held);
-    } while (r == -EAGAIN);
-    if (r < 0)
-        return r;
-    finish_get(&held, buf, choice.size);
-    return (ssize_t)choice.size;
+    return get(queue, &wish, cap, function);
+}
+
+int
+mp__shelf_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
+                   mp_time deadline)
+{
+    struct mp__wish wish = {
+        .look = look, .look_arg = arg, .deadline = deadline};
+    ssize_t r = get(queue, &wish, SIZE_MAX, NULL);
+
+    return r < 0 ? (int)r : 0;
 }
 
 ssize_t

@@ -34,7 +34,6 @@
 #define TURNS       2        /* given to others before we sleep for a mutex, */
 #define LOOKS       64       /* and looks at it before each */
 #define NAP         200000   /* ns: while the other side is stuck at work */
-#define YIELDS      20       /* before that */
 #define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
 #define SPINS_LEAST 16u
 #define SPINS_MOST  2000u
@@ -148,23 +147,6 @@ mp__side_wake_slow(mp__a32 *flag)
         mp__futex_wake(flag, 1);
     if (up & MP__FLAG_POLLER)
         mp__poll_wake(MP__CONTAINER(flag, struct mp_queue, consumer_sleeps));
-}
-
-int
-mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word, uint64_t seen)
-{
-    uint32_t holder = mp__load(&mutex->word) & FUTEX_TID_MASK;
-
-    for (int i = 0; i < YIELDS && holder; i++) {
-        for (int n = 0; n < 20; n++) {
-            if ((mp__load(&mutex->word) & FUTEX_TID_MASK) != holder ||
-                (word && mp__load_acquire(word) != seen))
-                return 0;
-            mp__cpu_relax();
-        }
-        sched_yield();
-    }
-    return holder != 0;
 }
 
 /* For reports: a wait is one, however many sleeps it takes. */

@@ -127,6 +127,7 @@ struct mp_queue {
     mp__a32 consumer_sleeps MP__ALIGNED(MP__LINE);
     mp__a32 producer_sleeps MP__ALIGNED(MP__LINE);
     struct mp__pollers pollers MP__ALIGNED(MP__LINE);
+    struct mp__mutex closers; /* who is about to close the queue */
     mp__a32 committing; /* how many want the mutex of a producer who sleeps for
                            room, as the limits do not hold them up: may only
                            over-report */
@@ -223,12 +224,6 @@ mp__side_lock(struct mp_queue *queue, struct mp__side *side,
  * -EINTR. */
 int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
                   mp_time deadline, uint64_t seen);
-
-/* Whether somebody is inside, and does not leave soon: an operation is short,
- * unless its process does not run. 0 also when `*word` (NULL: none) differs from
- * `seen`. */
-int mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word,
-                         uint64_t seen);
 
 /* Looks at the other side's position for as long as it has paid lately.
  * Whether it moved. */

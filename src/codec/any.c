@@ -9,7 +9,6 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 /* ---- What it is ---- */
@@ -47,25 +46,33 @@ mp_any_type(mp_any any)
 }
 
 int
-mp_any_check(const void *data, size_t size, mp_any *ret_any)
+mp__any_check(const char *function, const void *data, size_t size,
+              mp_any *ret_any)
 {
     mp_any any = {data, size};
-    size_t offset = 0, length;
+    size_t offset = 0;
+    size_t length =
+        data ? mp__value_length(any, MP_ANY_DEPTH, &offset) : 0;
 
-    if (!data)
-        return mp__fail(-EINVAL, "mp_any_check: data is NULL");
-    length = mp__value_length(any, &offset);
     if (length == 0)
         return mp__fail(-EPROTO,
-                        "mp_any_check: no value at offset %zu of %zu bytes, "
-                        "or one that is cut off or too deep",
-                        offset, size);
+                        "%s: no value at offset %zu of %zu bytes, or one that "
+                        "is cut off or too deep",
+                        function, offset, size);
     if (length < size)
-        return mp__fail(-EPROTO, "mp_any_check: %zu bytes behind the value",
+        return mp__fail(-EPROTO, "%s: %zu bytes behind the value", function,
                         size - length);
     if (ret_any)
         *ret_any = any;
     return 0;
+}
+
+int
+mp_any_check(const void *data, size_t size, mp_any *ret_any)
+{
+    if (!data)
+        return mp__fail(-EINVAL, "mp_any_check: data is NULL");
+    return mp__any_check("mp_any_check", data, size, ret_any);
 }
 
 int
@@ -81,80 +88,9 @@ mp__any_mismatch(const char *function, const char *wanted, mp_any any)
 
 /* ---- Scalars ---- */
 
-int
-mp_any_get_bool(mp_any any, int *ret_x)
-{
-    struct mp__token t;
-    int r = read_token(any, &t, "mp_any_get_bool");
-
-    if (r < 0)
-        return r;
-    if (t.type != MP_ANY_BOOL)
-        return mp__any_mismatch("mp_any_get_bool", "bool", any);
-    *ret_x = t.extra;
-    return 0;
-}
-
-int
-mp_any_get_int(mp_any any, int64_t *ret_x)
-{
-    struct mp__token t;
-    int r = read_token(any, &t, "mp_any_get_int");
-
-    if (r < 0)
-        return r;
-    if (t.type != MP_ANY_INT)
-        return mp__any_mismatch("mp_any_get_int", "int", any);
-    if (!t.extra && t.u > INT64_MAX)
-        return mp__fail(-ERANGE, "mp_any_get_int: %llu does not fit",
-                        (unsigned long long)t.u);
-    *ret_x = t.extra ? t.i : (int64_t)t.u;
-    return 0;
-}
-
-int
-mp_any_get_unsigned(mp_any any, uint64_t *ret_x)
-{
-    struct mp__token t;
-    int r = read_token(any, &t, "mp_any_get_unsigned");
-
-    if (r < 0)
-        return r;
-    if (t.type != MP_ANY_INT)
-        return mp__any_mismatch("mp_any_get_unsigned", "int", any);
-    if (t.extra)
-        return mp__fail(-ERANGE, "mp_any_get_unsigned: %lld does not fit",
-                        (long long)t.i);
-    *ret_x = t.u;
-    return 0;
-}
-
-int
-mp_any_get_double(mp_any any, double *ret_x)
-{
-    struct mp__token t;
-    int r = read_token(any, &t, "mp_any_get_double");
-    double x;
-
-    if (r < 0)
-        return r;
-    if (t.type == MP_ANY_FLOAT) {
-        *ret_x = t.d;
-        return 0;
-    }
-    if (t.type != MP_ANY_INT)
-        return mp__any_mismatch("mp_any_get_double", "float", any);
-    x = t.extra ? (double)t.i : (double)t.u;
-    if (t.extra ? x < -0x1p63 || (int64_t)x != t.i
-                : x >= 0x1p64 || (uint64_t)x != t.u)
-        return mp__fail(-ERANGE, "mp_any_get_double: the integer has no exact "
-                                 "double");
-    *ret_x = x;
-    return 0;
-}
-
+/* The token of a value that must be of that type. */
 static int
-get_body(mp_any any, int type, const char *function, struct mp__token *t)
+expect(mp_any any, int type, const char *function, struct mp__token *t)
 {
     int r = read_token(any, t, function);
 
@@ -166,10 +102,62 @@ get_body(mp_any any, int type, const char *function, struct mp__token *t)
 }
 
 int
+mp_any_get_bool(mp_any any, int *ret_x)
+{
+    struct mp__token t;
+    int r = expect(any, MP_ANY_BOOL, "mp_any_get_bool", &t);
+
+    if (r < 0)
+        return r;
+    *ret_x = t.extra;
+    return 0;
+}
+
+int
+mp_any_get_int(mp_any any, int64_t *ret_x)
+{
+    struct mp__token t;
+    int r = expect(any, MP_ANY_INT, "mp_any_get_int", &t);
+
+    if (r == 0 && mp__token_int(&t, ret_x) < 0)
+        return mp__fail(-ERANGE, "mp_any_get_int: %llu does not fit",
+                        (unsigned long long)t.u);
+    return r;
+}
+
+int
+mp_any_get_unsigned(mp_any any, uint64_t *ret_x)
+{
+    struct mp__token t;
+    int r = expect(any, MP_ANY_INT, "mp_any_get_unsigned", &t);
+
+    if (r == 0 && mp__token_unsigned(&t, ret_x) < 0)
+        return mp__fail(-ERANGE, "mp_any_get_unsigned: %lld does not fit",
+                        (long long)t.i);
+    return r;
+}
+
+int
+mp_any_get_double(mp_any any, double *ret_x)
+{
+    struct mp__token t;
+    int r = read_token(any, &t, "mp_any_get_double");
+
+    if (r == 0)
+        r = mp__token_double(&t, ret_x);
+    if (r == -EINVAL)
+        return mp__any_mismatch("mp_any_get_double", "float", any);
+    if (r == -ERANGE)
+        return mp__fail(r, "mp_any_get_double: the integer has no exact "
+                           "double");
+    return r;
+}
+
+int
 mp_any_get_string(mp_any any, const char **ret_text, size_t *ret_size)
 {
     struct mp__token t;
-    int r = get_body(any, MP_ANY_STRING, "mp_any_get_string", &t);
+    int r = expect(any, MP_ANY_STRING, "mp_any_get_string", &t);
 
     if (r < 0)
         return r;
@@ -182,7 +170,7 @@ int
 mp_any_get_bytes(mp_any any, const void **ret_data, size_t *ret_size)
 {
     struct mp__token t;
-    int r = get_body(any, MP_ANY_BYTES, "mp_any_get_bytes", &t);
+    int r = expect(any, MP_ANY_BYTES, "mp_any_get_bytes", &t);
 
     if (r < 0)
         return r;
@@ -196,7 +184,7 @@ mp_any_get_ext(mp_any any, int *ret_type, const void **ret_data,
                size_t *ret_size)
 {
     struct mp__token t;
-    int r = get_body(any, MP_ANY_EXT, "mp_any_get_ext", &t);
+    int r = expect(any, MP_ANY_EXT, "mp_any_get_ext", &t);
 
     if (r < 0)
         return r;
@@ -249,7 +237,7 @@ mp_any_walk(mp_any any, mp_any_walker *walker)
 static int
 cut(mp_any *rest, mp_any *ret_value)
 {
-    size_t length = mp__value_length(*rest, NULL);
+    size_t length = mp__value_length(*rest, MP_ANY_DEPTH, NULL);
 
     if (length == 0)
         return mp__fail(-EPROTO, "mp_any_next: not a value");

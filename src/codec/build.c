@@ -141,7 +141,8 @@ write_pointer(mp_any_writer *w, struct mp__format *format, char letter,
 }
 
 static int
-write_scalar(mp_any_writer *w, char letter, struct arguments *args)
+write_scalar(mp_any_writer *w, struct mp__format *format, char letter,
+             struct arguments *args)
 {
     switch (letter) {
     case 'n':
@@ -162,9 +163,20 @@ write_scalar(mp_any_writer *w, char letter, struct arguments *args)
         return mp_any_write_unsigned(w, va_arg(args->list, uint64_t));
     case 'z':
         return mp_any_write_unsigned(w, va_arg(args->list, size_t));
-    default:
+    case 'd':
         return mp_any_write_double(w, va_arg(args->list, double));
+    default:
+        return mp__format_bad(format, letter);
     }
+}
+
+static int
+write_quoted(mp_any_writer *w, struct mp__format *format)
+{
+    const char *text = NULL;
+    ssize_t n = quoted(format, &text);
+
+    return n < 0 ? (int)n : mp_any_write_string(w, text, (size_t)n);
 }
 
 static int
@@ -182,35 +194,43 @@ open_container(mp_any_writer *w, struct mp__format *format, char letter)
                       : mp_any_write_dict(w, (size_t)n / 2);
 }
 
+/* The very next character, and past it. */
+static char
+modified(struct mp__format *format)
+{
+    return *format->at ? *format->at++ : 0;
+}
+
 /* The value that begins with `letter`, or the beginning of a list or dict. */
 static int
 build_one(mp_any_writer *w, struct mp__format *format, char letter,
           struct arguments *args)
 {
-    int optional = letter == '?';
-    const char *text = NULL;
     const void *data;
-    ssize_t n;
 
-    if (optional)
-        letter = *format->at ? *format->at++ : 0;
-    if (letter && strchr("sSyv", letter))
-        return write_pointer(w, format, letter, optional, args);
-    if (optional || letter == 0)
-        return mp__format_bad(format, letter);
-    if (strchr("nbiIlLqQzd", letter))
-        return write_scalar(w, letter, args);
-    if (letter == '[' || letter == '{')
+    switch (letter) {
+    case '[':
+    case '{':
         return open_container(w, format, letter);
-    if (letter == '\'') {
-        n = quoted(format, &text);
-        return n < 0 ? (int)n : mp_any_write_string(w, text, (size_t)n);
-    }
-    if (letter != '*')
+    case 's':
+    case 'S':
+    case 'y':
+    case 'v':
+        return write_pointer(w, format, letter, 0, args);
+    case '?':
+        letter = modified(format);
+        if (letter && strchr("sSyv", letter))
+            return write_pointer(w, format, letter, 1, args);
         return mp__format_bad(format, letter);
-    data = va_arg(args->list, const void *);
-    return write_numbers(w, format, *format->at ? *format->at++ : 0, data,
-                         va_arg(args->list, size_t));
+    case '*':
+        data = va_arg(args->list, const void *);
+        return write_numbers(w, format, modified(format), data,
+                             va_arg(args->list, size_t));
+    case '\'':
+        return write_quoted(w, format);
+    default:
+        return write_scalar(w, format, letter, args);
+    }
 }
 
 static int
@@ -238,23 +258,30 @@ build(mp_any_writer *w, struct mp__format *format, struct arguments *args)
 }
 
 int
-mp_any_vbuild(mp_any_writer *writer, const char *format, va_list args)
+mp__format_build(mp_any_writer *writer, const char *function,
+                 const char *format, va_list args)
 {
     struct mp__format f;
     struct arguments a;
     int r;
 
     if (!format)
-        return mp__fail(-EINVAL, "mp_any_build: format is NULL");
+        return mp__fail(-EINVAL, "%s: format is NULL", function);
     if (writer->error)
         return writer->error;
-    mp__format_begin(&f, "mp_any_build", format);
+    mp__format_begin(&f, function, format);
     va_copy(a.list, args);
     r = build(writer, &f, &a);
     va_end(a.list);
     if (r < 0)
         writer->error = r;
     return r;
+}
+
+int
+mp_any_vbuild(mp_any_writer *writer, const char *format, va_list args)
+{
+    return mp__format_build(writer, "mp_any_build", format, args);
 }
 
 int

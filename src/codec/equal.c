@@ -179,8 +179,9 @@ equal(mp_any a, mp_any b)
 int
 mp_any_equal(mp_any a, mp_any b)
 {
-    if (!a.data || !b.data || mp__value_length(a, NULL) == 0 ||
-        mp__value_length(b, NULL) == 0)
+    if (!a.data || !b.data ||
+        mp__value_length(a, MP_ANY_DEPTH, NULL) == 0 ||
+        mp__value_length(b, MP_ANY_DEPTH, NULL) == 0)
         return mp__fail(-EPROTO, "mp_any_equal: not a value");
     return equal(a, b);
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 void
 mp__format_begin(struct mp__format *format, const char *function,
@@ -18,23 +17,6 @@ mp__format_begin(struct mp__format *format, const char *function,
     format->depth = 0;
     format->place[0].index = 0;
     format->place[0].end = 0;
-}
-
-char
-mp__format_peek(struct mp__format *format)
-{
-    format->at += strspn(format->at, " ,:\t\n");
-    return *format->at;
-}
-
-char
-mp__format_next(struct mp__format *format)
-{
-    char letter = mp__format_peek(format);
-
-    if (letter)
-        format->at++;
-    return letter;
 }
 
 int

@@ -4,6 +4,13 @@
 
 #include <mproc/any.h>
 
+/* mp_any_vbuild(), mp_any_vparse(), for a function that is named in the error's
+ * text. `copies`: what s, S, y and v give are copies of the caller's own. */
+int mp__format_build(mp_any_writer *writer, const char *function,
+                     const char *format, va_list args);
+int mp__format_parse(const char *function, mp_any any, int copies,
+                     const char *format, va_list args);
+
 /* Where we are in a format, and in the value: for the texts of errors. */
 struct mp__format {
     const char *function, *at, *begin;
@@ -17,10 +24,26 @@ struct mp__format {
 void mp__format_begin(struct mp__format *format, const char *function,
                       const char *text);
 
-/* The next letter, and past it; spaces, commas and colons mean nothing. */
-char mp__format_next(struct mp__format *format);
-/* The same without going past it. */
-char mp__format_peek(struct mp__format *format);
+/* The next letter; spaces, commas and colons mean nothing. */
+static inline char
+mp__format_peek(struct mp__format *format)
+{
+    while (*format->at == ' ' || *format->at == ',' || *format->at == ':' ||
+           *format->at == '\t' || *format->at == '\n')
+        format->at++;
+    return *format->at;
+}
+
+/* ... and past it. */
+static inline char
+mp__format_next(struct mp__format *format)
+{
+    char letter = mp__format_peek(format);
+
+    if (letter)
+        format->at++;
+    return letter;
+}
 
 /* Into a list or dict, and out of it. -EINVAL: too deep. */
 int mp__format_enter(struct mp__format *format, char end);

@@ -8,7 +8,7 @@
 #include "codec/token.h"
 
 #include "base/error.h"
-#include "codec/utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -68,18 +68,6 @@ hex4(const struct json *j, const char *p)
     return x;
 }
 
-static size_t
-put_utf8(char *to, uint32_t c)
-{
-    unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
-
-    *to++ = (char)(first[more] | c >> 6 * more);
-    for (unsigned i = more; i-- > 0;)
-        *to++ = (char)(0x80 | (c >> 6 * i & 0x3f));
-    return more + 1;
-}
-
 /* The character of \uXXXX, or of two of them, at the `u`; -1. */
 static int32_t
 read_unicode(struct json *j)
@@ -123,7 +111,7 @@ read_escape(struct json *j)
 static ssize_t
 read_string(struct json *j, char *to)
 {
-    char piece[4];
+    char piece[5];
     ssize_t size = 0;
     size_t n;
 
@@ -136,7 +124,7 @@ read_string(struct json *j, char *to)
         j->at += n;
         if (c == '\\' && (c = read_escape(j)) < 0)
             return -1;
-        n = put_utf8(piece, (uint32_t)c);
+        n = mp__utf8_write(piece, (uint32_t)c);
         if (to)
             memcpy(to + size, piece, n);
     }

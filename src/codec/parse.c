@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPIES 64 /* strings that may be copied in one call */
+#define COPIES 64 /* in one call */
 
 struct parse {
     struct mp__format format;
     va_list args;
-    char **copies[COPIES]; /* to be undone on failure */
+    int copy_all;          /* S, y and v, too */
+    void **copies[COPIES]; /* to be undone on failure */
     unsigned n_copies;
 };
 
@@ -42,53 +43,55 @@ refuse(struct parse *p, int code, const char *wanted, mp_any any)
 
 /* ---- Numbers ---- */
 
-static int
-read_signed(mp_any any, int64_t least, int64_t most, int64_t *ret_x)
+/* What is no integer of 64 bits with a sign: its bytes, or an error. */
+static ssize_t
+read_other(mp_any any, char letter, void *to)
 {
-    int r = mp_any_get_int(any, ret_x);
+    struct mp__token t;
+    int r = mp__token_read(any, &t);
 
     if (r < 0)
         return r;
-    return *ret_x < least || *ret_x > most ? -ERANGE : 0;
+    if (letter == 'd')
+        r = mp__token_double(&t, to);
+    else if (t.type != MP_ANY_INT)
+        r = -EINVAL;
+    else
+        r = strchr("LQz", letter) ? mp__token_unsigned(&t, to) : -ERANGE;
+    return r < 0 ? r : (ssize_t)t.length;
 }
 
-static int
-read_unsigned(mp_any any, uint64_t most, uint64_t *ret_x)
-{
-    int r = mp_any_get_unsigned(any, ret_x);
-
-    if (r < 0)
-        return r;
-    return *ret_x > most ? -ERANGE : 0;
-}
-
-/* Reads a number of the letter's type to `to`, which may be in an array. */
-static int
+/* Reads a number of the letter's type to `to`, which may be in an array: its
+ * bytes, or an error. */
+static ssize_t
 read_number(mp_any any, char letter, void *to)
 {
-    int64_t i = 0;
-    uint64_t u = 0;
-    int r;
+    int64_t x;
+    size_t n = letter == 'd' ? 0 : mp__int_read(any, &x);
 
+    if (n == 0)
+        return read_other(any, letter, to);
     switch (letter) {
     case 'i':
-        r = read_signed(any, INT32_MIN, INT32_MAX, &i);
-        if (r == 0)
-            *(int *)to = (int)i;
-        return r;
+        if (x < INT32_MIN || x > INT32_MAX)
+            return -ERANGE;
+        *(int *)to = (int)x;
+        break;
     case 'I':
-        r = read_unsigned(any, UINT32_MAX, &u);
-        if (r == 0)
-            *(unsigned *)to = (unsigned)u;
-        return r;
+        if (x < 0 || x > UINT32_MAX)
+            return -ERANGE;
+        *(unsigned *)to = (unsigned)x;
+        break;
     case 'l':
     case 'q':
-        return mp_any_get_int(any, to);
-    case 'd':
-        return mp_any_get_double(any, to);
+        *(int64_t *)to = x;
+        break;
     default:
-        return mp_any_get_unsigned(any, to);
+        if (x < 0)
+            return -ERANGE;
+        *(uint64_t *)to = (uint64_t)x;
     }
+    return (ssize_t)n;
 }
 
 static size_t
@@ -102,39 +105,47 @@ parse_number(struct parse *p, char letter, const mp_any *any)
 {
     const char name[2] = {letter};
     void *to = va_arg(p->args, void *);
-    int r = any ? read_number(*any, letter, to) : 0;
+    ssize_t n = any ? read_number(*any, letter, to) : 0;
 
-    if (r == -EINVAL)
-        return refuse(p, r, letter == 'd' ? "float" : "int", *any);
-    return r < 0 ? refuse(p, r, name, *any) : 0;
+    if (n == -EINVAL)
+        return refuse(p, (int)n, letter == 'd' ? "float" : "int", *any);
+    return n < 0 ? refuse(p, (int)n, name, *any) : 0;
+}
+
+static mp_any
+behind(mp_any any, size_t n)
+{
+    return (mp_any){(const char *)any.data + n, any.size - n};
 }
 
 static int
 read_numbers(struct parse *p, char letter, mp_any any, char *to, size_t most,
              size_t *ret_n)
 {
-    mp_any_walker walker;
-    mp_any item;
-    size_t n = 0;
-    int r = mp_any_type(any) == MP_ANY_LIST ? mp_any_walk(any, &walker)
-                                            : -EINVAL;
+    struct mp__token list;
+    int r = mp__token_read(any, &list);
 
+    if (r == 0 && list.type != MP_ANY_LIST)
+        r = -EINVAL;
     if (r < 0)
         return refuse(p, r, "list", any);
-    while ((r = mp_any_next(&walker, NULL, &item)) > 0 && n < most) {
-        r = read_number(item, letter, to + n * number_size(letter));
-        if (r < 0)
-            return mp__format_fail(&p->format, r, "number %zu of the list: %s",
-                                   n, mp_strerror(r));
-        n++;
+    any = behind(any, list.length);
+    for (size_t i = 0; i < list.size && i < most; i++) {
+        ssize_t n = read_number(any, letter, to);
+
+        if (n < 0)
+            return mp__format_fail(&p->format, (int)n,
+                                   "number %zu of the list: %s", i,
+                                   mp_strerror((int)n));
+        any = behind(any, (size_t)n);
+        to += number_size(letter);
     }
-    if (r < 0)
-        return refuse(p, r, "list", any);
-    *ret_n = (size_t)mp_any_size(any);
-    return r > 0 ? mp__format_fail(&p->format, -EMSGSIZE,
-                                   "%zu numbers, and room for %zu", *ret_n,
-                                   most)
-                 : 0;
+    *ret_n = list.size;
+    return list.size > most
+               ? mp__format_fail(&p->format, -EMSGSIZE,
+                                 "%zu numbers, and room for %zu", list.size,
+                                 most)
+               : 0;
 }
 
 static int
@@ -153,21 +164,20 @@ parse_numbers(struct parse *p, const mp_any *any)
 
 /* ---- Strings ---- */
 
+/* A copy of the caller's own; with a NUL behind, whatever it is. */
 static int
-copy_string(struct parse *p, const char *text, size_t size, char **ret_copy)
+copy_body(struct parse *p, const void *data, size_t size, void **ret_copy)
 {
     char *copy;
 
-    if (memchr(text, 0, size))
-        return mp__format_fail(&p->format, -EINVAL,
-                               "the string has a NUL inside ('S' takes it)");
     if (p->n_copies == COPIES)
         return mp__format_fail(&p->format, -EINVAL,
                                "more than %d strings to be copied", COPIES);
     copy = malloc(size + 1);
     if (!copy)
         return mp__format_fail(&p->format, -ENOMEM, "out of memory");
-    memcpy(copy, text, size);
+    if (size)
+        memcpy(copy, data, size);
     copy[size] = 0;
     *ret_copy = copy;
     p->copies[p->n_copies++] = ret_copy;
@@ -188,11 +198,24 @@ parse_body(struct parse *p, char letter, const mp_any *any)
         return refuse(p, -EPROTO, "", *any);
     if (t.type != type)
         return refuse(p, -EINVAL, mp_any_type_name(type), *any);
-    if (letter == 's')
-        return copy_string(p, (const char *)t.body, t.size, to);
+    if (letter == 's' && t.size && memchr(t.body, 0, t.size))
+        return mp__format_fail(&p->format, -EINVAL,
+                               "the string has a NUL inside ('S' takes it)");
+    if (size)
+        *size = t.size;
+    if (letter == 's' || p->copy_all)
+        return copy_body(p, t.body, t.size, to);
     *(const void **)to = t.body;
-    *size = t.size;
     return 0;
+}
+
+static int
+parse_any(struct parse *p, mp_any any, mp_any *ret_any)
+{
+    *ret_any = any;
+    return p->copy_all ? copy_body(p, any.data, any.size,
+                                   (void **)(void *)&ret_any->data)
+                       : 0;
 }
 
 /* ---- Other scalars ---- */
@@ -206,8 +229,8 @@ parse_simple(struct parse *p, char letter, const mp_any *any)
     if (!any)
         return 0;
     if (letter == 'v')
-        *(mp_any *)to = *any;
-    else if (letter == 'b')
+        return parse_any(p, *any, to);
+    if (letter == 'b')
         r = mp_any_get_bool(*any, to);
     else if (letter == 'n' && mp_any_type(*any) != MP_ANY_NIL)
         r = -EINVAL;
@@ -333,21 +356,34 @@ parse_value(struct parse *p, char letter, const mp_any *any)
             any = NULL;
         letter = mp__format_next(&p->format);
     }
-    if (letter == 0)
-        return mp__format_bad(&p->format, letter);
-    if (letter == '[')
+    switch (letter) {
+    case '[':
         return parse_list(p, any);
-    if (letter == '{')
+    case '{':
         return parse_dict(p, any);
-    if (letter == '*')
+    case '*':
         return parse_numbers(p, any);
-    if (strchr("iIlLqQzd", letter))
+    case 'i':
+    case 'I':
+    case 'l':
+    case 'L':
+    case 'q':
+    case 'Q':
+    case 'z':
+    case 'd':
         return parse_number(p, letter, any);
-    if (strchr("sSy", letter))
+    case 's':
+    case 'S':
+    case 'y':
         return parse_body(p, letter, any);
-    if (strchr("nbv_", letter))
+    case 'n':
+    case 'b':
+    case 'v':
+    case '_':
         return parse_simple(p, letter, any);
-    return mp__format_bad(&p->format, letter);
+    default:
+        return mp__format_bad(&p->format, letter);
+    }
 }
 
 static void
@@ -360,17 +396,17 @@ undo_copies(struct parse *p)
 }
 
 int
-mp_any_vparse(mp_any any, const char *format, va_list args)
+mp__format_parse(const char *function, mp_any any, int copies,
+                 const char *format, va_list args)
 {
     struct parse p;
     int r;
 
     if (!format)
-        return mp__fail(-EINVAL, "mp_any_parse: format is NULL");
-    mp__format_begin(&p.format, "mp_any_parse", format);
+        return mp__fail(-EINVAL, "%s: format is NULL", function);
+    mp__format_begin(&p.format, function, format);
     p.n_copies = 0;
-    if (!any.data || mp__value_length(any, NULL) == 0)
-        return mp__fail(-EPROTO, "mp_any_parse: not a value");
+    p.copy_all = copies;
     va_copy(p.args, args);
     r = parse_value(&p, mp__format_next(&p.format), &any);
     if (r == 0 && mp__format_peek(&p.format))
@@ -379,6 +415,14 @@ mp_any_vparse(mp_any any, const char *format, va_list args)
     if (r < 0)
         undo_copies(&p);
     return r;
+}
+
+int
+mp_any_vparse(mp_any any, const char *format, va_list args)
+{
+    if (!any.data || mp__value_length(any, MP_ANY_DEPTH, NULL) == 0)
+        return mp__fail(-EPROTO, "mp_any_parse: not a value");
+    return mp__format_parse("mp_any_parse", any, 0, format, args);
 }
 
 int

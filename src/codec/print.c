@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "codec/utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -183,7 +183,7 @@ check(mp_any any, FILE *file, const char *function)
 {
     if (!file)
         return mp__fail(-EINVAL, "%s: file is NULL", function);
-    if (!any.data || mp__value_length(any, NULL) == 0)
+    if (!any.data || mp__value_length(any, MP_ANY_DEPTH, NULL) == 0)
         return mp__fail(-EPROTO, "%s: not a value", function);
     return 0;
 }

@@ -26,6 +26,23 @@ struct mp__token {
  * says that it is longer than what is there. */
 int mp__token_read(mp_any any, struct mp__token *ret_token);
 
+/* The bytes of the integer at the beginning of `any`; 0: there is none, or not
+ * one that fits: mp__token_read() and mp__token_int() tell. */
+size_t mp__int_read(mp_any any, int64_t *ret_x);
+
+/* The number of an integer, or of a float: 0; -EINVAL: it is another type;
+ * -ERANGE: it does not fit. */
+int mp__token_int(const struct mp__token *token, int64_t *ret_x);
+int mp__token_unsigned(const struct mp__token *token, uint64_t *ret_x);
+int mp__token_double(const struct mp__token *token, double *ret_x);
+
+/* A list or a dict. */
+static inline int
+mp__token_is_walked(const struct mp__token *token)
+{
+    return token->type == MP_ANY_LIST || token->type == MP_ANY_DICT;
+}
+
 /* How many values lie directly inside. */
 static inline uint64_t
 mp__token_inside(const struct mp__token *token)
@@ -36,8 +53,17 @@ mp__token_inside(const struct mp__token *token)
 }
 
 /* The bytes of the first value in `any`, whole, which must not be deeper than
- * MP_ANY_DEPTH; 0: -EPROTO. `ret_offset` (or NULL): where it goes wrong. */
-size_t mp__value_length(mp_any any, size_t *ret_offset);
+ * `most`, at most MP_ANY_DEPTH; 0: -EPROTO. `ret_offset` (or NULL): where it
+ * goes wrong. */
+size_t mp__value_length(mp_any any, unsigned most, size_t *ret_offset);
+
+/* mp_any_check(), for a function that is named in the error's text. */
+int mp__any_check(const char *function, const void *data, size_t size,
+                  mp_any *ret_any);
+
+/* A writer that begins in the caller's buffer, and goes on in memory of its own
+ * when that is full. */
+void mp__writer_begin(mp_any_writer *writer, void *buf, size_t size);
 
 /* Puts the type that was wanted and the one there is into the error's text:
  * -EINVAL. */

@@ -5,8 +5,10 @@
  * come: so it notices one too many or too few. The smallest form of each number
  * and length is taken, as the MessagePack specification recommends. */
 #include "base/error.h"
+#include "codec/kind.h"
 #include "codec/token.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,21 +21,22 @@ mp_any_writer_init(mp_any_writer *writer, void *buf, size_t cap)
     *writer = (mp_any_writer){.data = buf, .capacity = cap, .most = cap};
 }
 
+void
+mp__writer_begin(mp_any_writer *writer, void *buf, size_t size)
+{
+    writer->data = buf;
+    writer->capacity = size;
+    writer->size = writer->most = 0;
+    writer->error = writer->own = 0;
+    writer->depth = 0;
+    writer->left[0] = 0;
+}
+
 static int
 set_error(mp_any_writer *w, int error)
 {
     w->error = error;
     return error;
-}
-
-/* A writer whose value has been ended begins another. */
-static void
-begin(mp_any_writer *w)
-{
-    if (w->depth == 0 && w->left[0] == 0) {
-        w->left[0] = 1;
-        w->size = 0;
-    }
 }
 
 static int
@@ -54,6 +57,8 @@ grow(mp_any_writer *w, size_t need)
         return set_error(w, mp__fail(-ENOMEM, "mp_any_write: out of memory: "
                                               "%zu bytes",
                                      capacity));
+    if (!w->own && w->size)
+        memcpy(data, w->data, w->size);
     w->data = data;
     w->capacity = capacity;
     w->own = 1;
@@ -74,49 +79,73 @@ extend(mp_any_writer *w, size_t n)
     return p;
 }
 
-/* One value begins, with `inside` values in it. 0, or the error. */
-static int
-count(mp_any_writer *w, uint64_t inside)
+/* One value begins, with `n` bytes: where they go; NULL: an error. A writer
+ * whose value has been ended begins another. */
+static unsigned char *
+begin(mp_any_writer *w, size_t n)
 {
-    begin(w);
-    if (w->left[w->depth] == 0)
-        return set_error(w, mp__fail(-EINVAL,
-                                     "mp_any_write: a value too many"));
+    if (w->error)
+        return NULL;
+    if (w->depth == 0 && w->left[0] == 0) {
+        w->left[0] = 1;
+        w->size = 0;
+    }
+    if (w->left[w->depth] == 0) {
+        set_error(w, mp__fail(-EINVAL, "mp_any_write: a value too many"));
+        return NULL;
+    }
     w->left[w->depth]--;
-    if (inside == 0)
-        return 0;
-    if (w->depth == MP_ANY_DEPTH)
-        return set_error(w, mp__fail(-EINVAL,
-                                     "mp_any_write: deeper than %d",
-                                     MP_ANY_DEPTH));
-    w->left[++w->depth] = inside;
-    return 0;
+    return extend(w, n);
 }
 
 /* Lists and dicts that have all they wait for are left. */
-static int
-counted(mp_any_writer *w)
+static void
+leave(mp_any_writer *w)
 {
     while (w->depth > 0 && w->left[w->depth] == 0)
         w->depth--;
-    if (w->depth == 0 && w->left[0] == 0)
-        w->left[0] = 0;
-    return 0;
 }
 
-/* A kind, a number of `n` bytes behind it, and room for `body` bytes: where
- * these go. */
-static unsigned char *
-put_head(mp_any_writer *w, unsigned kind, uint64_t x, size_t n, size_t body)
+/* One value is added that has nothing inside. */
+static inline unsigned char *
+add(mp_any_writer *w, size_t n)
 {
-    unsigned char *p = extend(w, 1 + n + body);
+    unsigned char *p;
 
-    if (!p)
-        return NULL;
-    *p++ = (unsigned char)kind;
-    for (size_t i = n; i-- > 0; x >>= 8)
-        p[i] = (unsigned char)x;
-    return p + n;
+    /* As a rule others follow in the same list, and there is room. */
+    if (w->left[w->depth] > 1 && n <= w->capacity - w->size && !w->error) {
+        w->left[w->depth]--;
+        p = w->data + w->size;
+        w->size += n;
+        return p;
+    }
+    p = begin(w, n);
+    leave(w);
+    return p;
+}
+
+/* The lowest `n` bytes of a number, the highest of them first. */
+static void
+put_number(unsigned char *p, uint64_t x, size_t n)
+{
+    uint16_t x2 = htobe16((uint16_t)x);
+    uint32_t x4 = htobe32((uint32_t)x);
+    uint64_t x8 = htobe64(x);
+
+    switch (n) {
+    case 1:
+        *p = (unsigned char)x;
+        break;
+    case 2:
+        memcpy(p, &x2, sizeof(x2));
+        break;
+    case 4:
+        memcpy(p, &x4, sizeof(x4));
+        break;
+    case 8:
+        memcpy(p, &x8, sizeof(x8));
+        break;
+    }
 }
 
 /* The exponent of how many bytes a number takes: 1, 2, 4, 8. */
@@ -126,28 +155,29 @@ width(uint64_t x)
     return x > UINT32_MAX ? 3 : x > UINT16_MAX ? 2 : x > UINT8_MAX ? 1 : 0;
 }
 
-static int
+/* A value that is a kind and a number of `n` bytes. */
+static inline int
 put(mp_any_writer *w, unsigned kind, uint64_t x, size_t n)
 {
-    int r = w->error;
+    unsigned char *p = add(w, 1 + n);
 
-    if (r == 0)
-        r = count(w, 0);
-    if (r < 0)
-        return r;
-    return put_head(w, kind, x, n, 0) ? counted(w) : w->error;
+    if (!p)
+        return w->error;
+    *p = (unsigned char)kind;
+    put_number(p + 1, x, n);
+    return 0;
 }
 
 int
 mp_any_write_nil(mp_any_writer *writer)
 {
-    return put(writer, 0xc0, 0, 0);
+    return put(writer, MP__NIL, 0, 0);
 }
 
 int
 mp_any_write_bool(mp_any_writer *writer, int x)
 {
-    return put(writer, x ? 0xc3 : 0xc2, 0, 0);
+    return put(writer, x ? MP__TRUE : MP__FALSE, 0, 0);
 }
 
 int
@@ -155,7 +185,7 @@ mp_any_write_unsigned(mp_any_writer *writer, uint64_t x)
 {
     if (x < 0x80)
         return put(writer, (unsigned)x, 0, 0);
-    return put(writer, 0xcc + width(x), x, (size_t)1 << width(x));
+    return put(writer, MP__UINT8 + width(x), x, (size_t)1 << width(x));
 }
 
 int
@@ -168,7 +198,7 @@ mp_any_write_int(mp_any_writer *writer, int64_t x)
     if (x >= -32)
         return put(writer, (unsigned char)x, 0, 0);
     e = x >= INT8_MIN ? 0 : x >= INT16_MIN ? 1 : x >= INT32_MIN ? 2 : 3;
-    return put(writer, 0xd0 + e, (uint64_t)x, (size_t)1 << e);
+    return put(writer, MP__INT8 + e, (uint64_t)x, (size_t)1 << e);
 }
 
 int
@@ -177,7 +207,18 @@ mp_any_write_double(mp_any_writer *writer, double x)
     uint64_t bits;
 
     memcpy(&bits, &x, sizeof(bits));
-    return put(writer, 0xcb, bits, 8);
+    return put(writer, MP__FLOAT64, bits, 8);
+}
+
+static int
+too_many(mp_any_writer *w, size_t n, const char *what)
+{
+    if (w->error)
+        return w->error;
+    return set_error(w, mp__fail(-EMSGSIZE,
+                                 "mp_any_write: %zu %s are more than the "
+                                 "format has (2^32 - 1)",
+                                 n, what));
 }
 
 /* A string or bytes: kinds of 1, 2 and 4 bytes of length from `kind` on. */
@@ -185,27 +226,25 @@ static int
 put_body(mp_any_writer *w, unsigned kind, const void *data, size_t size)
 {
     unsigned e = width(size);
+    size_t n = (size_t)1 << e;
     unsigned char *p;
-    int r = w->error;
 
-    if (r == 0 && size > UINT32_MAX)
-        r = set_error(w, mp__fail(-EMSGSIZE,
-                                  "mp_any_write: %zu bytes in one string are "
-                                  "more than the format has (2^32 - 1)",
-                                  size));
-    if (r == 0)
-        r = count(w, 0);
-    if (r < 0)
-        return r;
-    if (kind == 0xd9 && size < 32)
-        p = put_head(w, 0xa0 | (unsigned)size, 0, 0, size);
-    else
-        p = put_head(w, kind + e, size, (size_t)1 << e, size);
+    if (size > UINT32_MAX)
+        return too_many(w, size, "bytes in one string");
+    if (kind == MP__STR8 && size < 32) {
+        kind = MP__FIXSTR | (unsigned)size;
+        n = 0;
+    } else {
+        kind += e;
+    }
+    p = add(w, 1 + n + size);
     if (!p)
         return w->error;
+    *p = (unsigned char)kind;
+    put_number(p + 1, size, n);
     if (size)
-        memcpy(p, data, size);
-    return counted(w);
+        memcpy(p + 1 + n, data, size);
+    return 0;
 }
 
 int
@@ -213,7 +252,7 @@ mp_any_write_string(mp_any_writer *writer, const char *text, size_t size)
 {
     if (!text)
         return mp_any_write_nil(writer);
-    return put_body(writer, 0xd9, text,
+    return put_body(writer, MP__STR8, text,
                     size == SIZE_MAX ? strlen(text) : size);
 }
 
@@ -225,7 +264,7 @@ mp_any_write_bytes(mp_any_writer *writer, const void *data, size_t size)
                                           "mp_any_write_bytes: data is NULL, "
                                           "size is %zu",
                                           size));
-    return put_body(writer, 0xc4, data, size);
+    return put_body(writer, MP__BIN8, data, size);
 }
 
 /* A list or dict: `few` with up to 15, else `kind` with 2 or 4 bytes. */
@@ -233,56 +272,54 @@ static int
 put_container(mp_any_writer *w, unsigned few, unsigned kind, size_t n,
               uint64_t inside)
 {
+    size_t bytes = n < 16 ? 0 : n > UINT16_MAX ? 4 : 2;
     unsigned char *p;
-    int r = w->error;
 
-    if (r == 0 && n > UINT32_MAX)
-        r = set_error(w, mp__fail(-EMSGSIZE,
-                                  "mp_any_write: %zu items are more than the "
-                                  "format has (2^32 - 1)",
-                                  n));
-    if (r == 0)
-        r = count(w, inside);
-    if (r < 0)
-        return r;
-    if (n < 16)
-        p = put_head(w, few | (unsigned)n, 0, 0, 0);
-    else
-        p = put_head(w, kind + (n > UINT16_MAX), n, n > UINT16_MAX ? 4 : 2, 0);
-    return p ? counted(w) : w->error;
+    if (n > UINT32_MAX)
+        return too_many(w, n, "items");
+    p = begin(w, 1 + bytes);
+    if (!p)
+        return w->error;
+    if (w->depth == MP_ANY_DEPTH)
+        return set_error(w, mp__fail(-EINVAL, "mp_any_write: deeper than %d",
+                                     MP_ANY_DEPTH));
+    *p = (unsigned char)(bytes ? kind + (bytes == 4) : few | (unsigned)n);
+    put_number(p + 1, n, bytes);
+    w->left[++w->depth] = inside;
+    leave(w);
+    return 0;
 }
 
 int
 mp_any_write_list(mp_any_writer *writer, size_t n)
 {
-    return put_container(writer, 0x90, 0xdc, n, n);
+    return put_container(writer, MP__FIXLIST, MP__LIST16, n, n);
 }
 
 int
 mp_any_write_dict(mp_any_writer *writer, size_t n)
 {
-    return put_container(writer, 0x80, 0xde, n, 2 * (uint64_t)n);
+    return put_container(writer, MP__FIXMAP, MP__MAP16, n, 2 * (uint64_t)n);
 }
 
 int
 mp_any_write_value(mp_any_writer *writer, mp_any any)
 {
-    size_t length = any.data ? mp__value_length(any, NULL) : 0;
+    unsigned most = MP_ANY_DEPTH - writer->depth;
     unsigned char *p;
-    int r = writer->error;
 
-    if (r == 0 && (length == 0 || length != any.size))
-        r = set_error(writer, mp__fail(-EPROTO,
-                                       "mp_any_write_value: not a value"));
-    if (r == 0)
-        r = count(writer, 0);
-    if (r < 0)
-        return r;
-    p = extend(writer, length);
+    if (writer->error)
+        return writer->error;
+    if (!any.data || any.size == 0 ||
+        mp__value_length(any, most, NULL) != any.size)
+        return set_error(writer, mp__fail(-EPROTO,
+                                          "mp_any_write_value: not a value, "
+                                          "or too deep"));
+    p = add(writer, any.size);
     if (!p)
         return writer->error;
-    memcpy(p, any.data, length);
-    return counted(writer);
+    memcpy(p, any.data, any.size);
+    return 0;
 }
 
 int
@@ -297,6 +334,12 @@ mp_any_end(mp_any_writer *writer, mp_any *ret_any)
         return mp__fail(-EINVAL, "mp_any_end: nothing was written");
     *ret_any = (mp_any){writer->data, writer->size};
     return 0;
+}
+
+void
+mp_any_free(mp_any any)
+{
+    free((void *)any.data);
 }
 
 void

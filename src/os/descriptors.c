@@ -157,6 +157,14 @@ mp__signal_raise(int fd)
     eventfd_write(fd, 1);
 }
 
+void
+mp__signal_lower(int fd)
+{
+    eventfd_t count;
+
+    eventfd_read(fd, &count);
+}
+
 int
 mp__socket_pair(int ret_ends[2])
 {

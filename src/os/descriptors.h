@@ -31,6 +31,7 @@ int mp__fd_null(void);
 /* A flag of which another process can be told by passing a descriptor. */
 int mp__signal_open(void);
 void mp__signal_raise(int fd);
+void mp__signal_lower(int fd);
 
 /* A pair of connected sockets that keep messages apart. */
 int mp__socket_pair(int ret_ends[2]);

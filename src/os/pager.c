@@ -37,6 +37,7 @@
 
 #define WORDS (MP__SECRET_SIZE / 4)
 #define TRIES 100
+#define PAGES 12
 
 static mp__a64 voice; /* {descriptor:32, inode:32}; 0: none yet */
 
@@ -136,13 +137,16 @@ mp__pager_open(const unsigned char *secret, uint64_t *ret_number)
     return r;
 }
 
+/* One call as a rule: more than ten are hardly ever there. */
 void
 mp__pager_drain(int fd)
 {
-    char c;
+    struct mmsghdr messages[PAGES] = {0};
+    int n;
 
-    while (recv(fd, &c, 1, MSG_DONTWAIT) >= 0 || errno == EINTR)
-        ;
+    do
+        n = recvmmsg(fd, messages, PAGES, MSG_DONTWAIT, NULL);
+    while (n == PAGES || (n < 0 && errno == EINTR));
 }
 
 /* ---- Paging ---- */

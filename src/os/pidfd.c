@@ -58,6 +58,12 @@ mp__pidfd_signal(int pidfd, int signal)
     return r < 0 ? -errno : 0;
 }
 
+int
+mp__pidfd_fetch(int pidfd, int fd)
+{
+    return mp__fd_high((int)syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
 /* The fields of /proc/PID/stat from the third on: what is before may hold
  * blanks and brackets of the program's choice. NULL: no such process. */
 static const char *

@@ -21,6 +21,10 @@ uint64_t mp__pidfd_identity(int pidfd, pid_t pid);
 /* 0, -ESRCH (it has ended and was reaped), -EPERM, ... */
 int mp__pidfd_signal(int pidfd, int signal);
 
+/* A duplicate, close-on-exec, of the process's descriptor `fd`: -EBADF (it has
+ * none of that number), -ESRCH, -EPERM, -EMFILE, ... */
+int mp__pidfd_fetch(int pidfd, int fd);
+
 /* Waits for the end: 0, -EAGAIN, -ETIMEDOUT or -EINTR. */
 int mp__pidfd_wait(int pidfd, mp_time deadline);
 

@@ -156,7 +156,7 @@ has_ended(void *cell, uint64_t number)
     if (mp__object_ok(task, MP__SLAB_TASK) && task->number == number)
         return mp__task_has_ended(mp__load_acquire(&task->state));
     if (mp__object_ok(job, MP__SLAB_JOB) && job->number == number)
-        return mp__load(&job->done) || mp__job_look(job);
+        return mp__job_is_done(job) || mp__job_look(job);
     return -EBADF;
 }
 
@@ -421,24 +421,11 @@ mp_pool_callbacks(mp_pool *pool, mp_time deadline)
     mp__wait_begin(&pool->bell);
     r = run_or_wait(l, deadline);
     mp__wait_end();
-    if (mp__pool_is(l->pool, l->pool_id))
+    if (mp__pool_is(l->pool, l->pool_id)) {
         mp__pool_bar_rest(pool);
-    mp__ledger_put(l);
-    return r;
-}
-
-int
-mp_pool_fd(mp_pool *pool)
-{
-    int r = mp__object_enter(pool, MP__SLAB_POOL, "mp_pool_fd", "a pool");
-    struct mp__ledger *l;
-
-    if (r < 0)
-        return r;
-    l = mp__ledger_make(pool);
-    if (!l)
-        return -ENOMEM;
-    r = mp_queue_fd(atomic_load(&l->inbox->queue));
+        if (mp__pollers_exist())
+            mp__ledger_rearm(l);
+    }
     mp__ledger_put(l);
     return r;
 }

@@ -193,6 +193,30 @@ describe_pool(struct mp__report *report, void *object)
 
 /* ---- Results ---- */
 
+/* "result 0x1 of task 7 in pool 0x2 (Pool-1): " */
+static void
+begin_result(struct mp__report *report, const void *result, const char *kind,
+             uint64_t number, mp_pool *pool, uint64_t pool_id)
+{
+    mp__report_object(report, "result", result, NULL, 0);
+    mp__report(report, " of %s %llu", kind, (unsigned long long)number);
+    if (mp__pool_is(pool, pool_id)) {
+        mp__report(report, " in ");
+        mp__report_object(report, "pool", pool, pool->name,
+                          sizeof(pool->name));
+    }
+    mp__report(report, ": ");
+}
+
+static void
+end_result(struct mp__report *report, const struct mp__waiting *waiting)
+{
+    mp__report(report, "; ");
+    mp__report_count(report, waiting->n);
+    mp__report(report, "\n");
+    mp__report_waiting(report, waiting, "");
+}
+
 /* "running at pid 12 (Pool-1:1)" */
 static void
 report_runner(struct mp__report *report, mp_pool *pool, uint64_t id,
@@ -251,26 +275,15 @@ describe_result(struct mp__report *report, void *object)
 {
     mp_task *task = object;
     uint32_t state = mp__load_acquire(&task->state);
-    mp_pool *pool = task->pool;
-    uint64_t id = task->pool_id;
     struct mp__waiting waiting;
 
     if (state & MP__TASK_ABANDONED)
         return -EBADF;
     mp__waiting_in(&waiting, &task->bell, sizeof(task->bell));
-    mp__report_object(report, "result", task, NULL, 0);
-    mp__report(report, " of task %llu", (unsigned long long)task->number);
-    if (mp__pool_is(pool, id)) {
-        mp__report(report, " in ");
-        mp__report_object(report, "pool", pool, pool->name,
-                          sizeof(pool->name));
-    }
-    mp__report(report, ": ");
+    begin_result(report, task, "task", task->number, task->pool,
+                 task->pool_id);
     report_task(report, task, state);
-    mp__report(report, "; ");
-    mp__report_count(report, waiting.n);
-    mp__report(report, "\n");
-    mp__report_waiting(report, &waiting, "");
+    end_result(report, &waiting);
     return 0;
 }
 
@@ -307,26 +320,15 @@ static int
 describe_map(struct mp__report *report, void *object)
 {
     struct mp__job *job = object;
-    mp_pool *pool = job->pool;
-    uint64_t id = job->pool_id;
     struct mp__waiting waiting;
 
     if (!job->detached || job->retired)
         return -EBADF;
     mp__waiting_in(&waiting, &job->bell, sizeof(job->bell));
-    mp__report_object(report, "result", job, NULL, 0);
-    mp__report(report, " of map %llu", (unsigned long long)job->number);
-    if (mp__pool_is(pool, id)) {
-        mp__report(report, " in ");
-        mp__report_object(report, "pool", pool, pool->name,
-                          sizeof(pool->name));
-    }
-    mp__report(report, ": %llu items, ", (unsigned long long)job->n);
+    begin_result(report, job, "map", job->number, job->pool, job->pool_id);
+    mp__report(report, "%llu items, ", (unsigned long long)job->n);
     report_map_state(report, job);
-    mp__report(report, "; ");
-    mp__report_count(report, waiting.n);
-    mp__report(report, "\n");
-    mp__report_waiting(report, &waiting, "");
+    end_result(report, &waiting);
     return 0;
 }
 

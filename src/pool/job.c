@@ -83,6 +83,7 @@ static void
 free_job(struct mp__job *job)
 {
     mp__object_retire(job, MP__SLAB_JOB);
+    mp__notice_free(atomic_load(&job->notice));
     for (size_t i = 0; i < MP__LENGTH(job->blocks); i++)
         if (job->blocks[i])
             mp__block_free(job->blocks[i]);
@@ -266,16 +267,39 @@ mp__job_has_ended(struct mp__job *job)
     return verdict != MP__JOB_OPEN;
 }
 
+/* `told`: POLLED if those who poll have been; else 0, and if there are any
+ * nothing is done: 0. */
+static int
+end_and_ring(struct mp__job *job, uint32_t told)
+{
+    uint32_t untold, done;
+
+    mp__bell_arm(&job->bell);
+    done = mp__load(&job->done);
+    do
+        untold = done & MP__JOB_POLLED & ~told;
+    while (!untold && !(done & MP__JOB_ENDED) &&
+           !mp__cas(&job->done, &done, done | MP__JOB_ENDED));
+    mp__bell_ring(&job->bell, INT_MAX);
+    return !untold;
+}
+
 void
 mp__job_announce(struct mp__job *job)
 {
-    if (mp__load(&job->done) || !mp__job_has_ended(job))
+    struct mp__notice *notice;
+    unsigned teller;
+
+    if (mp__job_is_done(job) || !mp__job_has_ended(job))
         return;
     if (job->inbox && mp__pool_is(job->pool, job->pool_id))
         mp__inbox_put(job->inbox, job, job->number);
-    mp__bell_arm(&job->bell);
-    mp__store(&job->done, 1);
-    mp__bell_ring(&job->bell, INT_MAX);
+    if (MP__LIKELY(end_and_ring(job, 0)))
+        return;
+    notice = atomic_load(&job->notice);
+    teller = mp__notice_begin(notice);
+    end_and_ring(job, MP__JOB_POLLED);
+    mp__notice_end(notice, teller);
 }
 
 void
@@ -318,7 +342,7 @@ mp__job_pending(mp_pool *pool)
     mp__mutex_lock(&pool->mutex);
     for (struct mp__job *job = pool->jobs; job && !pending; job = job->next)
         pending = (!job->retired || job->detached) &&
-                  mp__job_has_caller(job) && !mp__load(&job->done);
+                  mp__job_has_caller(job) && !mp__job_is_done(job);
     mp__mutex_unlock(&pool->mutex);
     return pending;
 }

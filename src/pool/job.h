@@ -6,6 +6,7 @@
 #pragma once
 
 #include "pool/pool.h"
+#include "region/notice.h"
 
 #define MP__JOB_TEXT  1400u
 #define MP__JOB_LABEL 64u
@@ -15,6 +16,9 @@ struct mp__failure {
     int64_t code;
     char text[MP__JOB_TEXT];
 };
+
+#define MP__JOB_ENDED  1u
+#define MP__JOB_POLLED 2u
 
 /* How a map has ended. */
 enum mp__verdict {
@@ -69,10 +73,20 @@ struct mp__job {
     struct mp__bell bell;
     mp__a32 verdict; /* enum mp__verdict: how it has ended; set once, under
                         the mutex */
-    mp__a32 done;    /* 1: it has ended, and whoever wants to know was told */
+    mp__a32 done;    /* ENDED: it has, and whoever wants to know was told.
+                        POLLED: there is a notice, who ends it tells that
+                        before; never taken back */
+    mp__notice_at notice; /* who polls for it; NULL: nobody does */
     struct mp__failure failures[2];
     char why[MP__POOL_WHY + MP__POOL_NAME_MAX + 32];
 } MP__ALIGNED(MP__LINE);
+
+/* Whether it has ended, and all were told. */
+static inline int
+mp__job_is_done(struct mp__job *job)
+{
+    return (mp__load(&job->done) & MP__JOB_ENDED) != 0;
+}
 
 /* ---- job.c: who is at it, and how it ends ---- */
 
@@ -159,6 +173,8 @@ uint64_t mp__job_mark(void);
 
 int mp__job_look(struct mp__job *job); /* has it ended, after a look around */
 int mp__job_wait(struct mp__job *job, mp_time deadline);
+/* Sleeps until it has ended, or for a while. As mp__pool_sleep(). */
+int mp__job_sleep(struct mp__job *job, mp_time until);
 ssize_t mp__job_size(struct mp__job *job); /* of all results */
 ssize_t mp__job_get(struct mp__job *job, void *buf, size_t cap);
 int mp__job_successful(struct mp__job *job);

@@ -197,7 +197,6 @@ mp__job_cancel(struct mp__job *job)
         return mp__fail(-EALREADY, "mp_result_cancel: map %llu has ended",
                         (unsigned long long)job->number);
     while (!mp__job_look(job))
-        mp__pool_sleep(job->pool, &job->bell, &job->done, 0,
-                       mp__now() + GRACE);
+        mp__job_sleep(job, mp__now() + GRACE);
     return 0;
 }

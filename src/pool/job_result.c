@@ -14,6 +14,7 @@
 #include "pool/callback.h"
 #include "pool/job.h"
 #include "pool/progress.h"
+#include "pool/task.h"
 #include "region/region.h"
 #include "region/waiters.h"
 
@@ -89,12 +90,12 @@ int
 mp__job_look(struct mp__job *job)
 {
     mp__job_announce(job);
-    if (!mp__load_acquire(&job->done)) {
+    if (!mp__job_is_done(job)) {
         if (mp__pool_is(job->pool, job->pool_id))
             mp__pool_attend(job->pool);
         mp__job_announce(job);
     }
-    if (!mp__load_acquire(&job->done))
+    if (!mp__job_is_done(job))
         return 0;
     collect(job);
     return 1;
@@ -106,7 +107,7 @@ static int
 spin(struct mp__job *job)
 {
     for (int n = mp__view.cpus > 1 ? SPINS : 1; n > 0; n--) {
-        if (mp__load_acquire(&job->done))
+        if (mp__job_is_done(job))
             return 1;
         mp__cpu_relax();
     }
@@ -120,6 +121,16 @@ show(struct mp__job *job, struct mp__progress *bar)
         return MP_FOREVER;
     return mp__progress_show(bar, job->n, mp__job_count_ended(job),
                              mp__load(&job->failed));
+}
+
+int
+mp__job_sleep(struct mp__job *job, mp_time until)
+{
+    uint32_t done = mp__load(&job->done);
+
+    return done & MP__JOB_ENDED ? 0
+                                : mp__pool_sleep(job->pool, &job->bell,
+                                                 &job->done, done, until);
 }
 
 /* Sleeps for a while. As mp__pool_sleep(). */
@@ -136,7 +147,7 @@ nap(struct mp__job *job, struct mp__progress *bar, mp_time deadline)
         until = mp__now() + END_SLICE;
     if (deadline < until)
         until = deadline;
-    r = mp__pool_sleep(job->pool, &job->bell, &job->done, 0, until);
+    r = mp__job_sleep(job, until);
     return r != -EINTR && until < deadline ? 0 : r;
 }
 
@@ -275,6 +286,7 @@ mp__job_give_back(struct mp__job *job)
 {
     if (job->inbox && mp__callback_adopt((mp_result *)job, job->number))
         return 0;
+    mp__result_forget((mp_result *)job);
     mp__job_retire(job);
     return 0;
 }

@@ -2,42 +2,23 @@
 /* Pieces of JSON, without the weight of printf. */
 #include "pool/json.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
-
-/* Bytes of the character at `s`, 0 if it is not UTF-8. */
-static unsigned
-utf8_size(const unsigned char *s)
-{
-    unsigned size = s[0] < 0x80                   ? 1
-                    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                    : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                  : 0;
-
-    for (unsigned i = 1; i < size; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    /* Longer than need be, half a pair, or beyond what there is. */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
-        return 0;
-    return size;
-}
 
 const char *
 mp__json_quote(const char *text, char *buf, size_t size)
 {
-    size_t at = 0;
+    const unsigned char *s = (const unsigned char *)text;
+    size_t at = 0, n;
 
-    for (const unsigned char *s = (const unsigned char *)text;
-         *s && at + 7 < size;) {
-        unsigned n = utf8_size(s);
+    for (size_t left = strlen(text); left && at + 7 < size; left -= n) {
+        int32_t c = mp__utf8_read(s, left, &n);
 
-        if (n == 0 || *s < 0x20) {
-            buf[at++] = *s == '\n' ? ' ' : '?';
-            n = 1;
+        if (c < ' ') {
+            buf[at++] = c == '\n' ? ' ' : '?';
         } else {
-            if (*s == '"' || *s == '\\')
+            if (c == '"' || c == '\\')
                 buf[at++] = '\\';
             memcpy(buf + at, s, n);
             at += n;

@@ -47,6 +47,9 @@ struct mp__ledger *mp__ledger_get(mp_pool *pool);
 /* The same; made if need be. NULL: no memory. */
 struct mp__ledger *mp__ledger_make(mp_pool *pool);
 void mp__ledger_put(struct mp__ledger *l);
+/* Looks after the pool, of whose workers its descriptor may have told, and lets
+ * it tell of those who are there now: pool_fd.c. */
+MP__COLD void mp__ledger_rearm(struct mp__ledger *l);
 /* Takes it out of the list, so that nobody finds it any more. */
 void mp__ledger_remove(struct mp__ledger *l);
 

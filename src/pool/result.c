@@ -138,9 +138,9 @@ mp_result_ready(mp_result *result)
     int r;
 
     if (job)
-        return mp__job_look(job);
+        return mp__result_after_look(result, mp__job_look(job));
     task = task_of(result, "mp_result_ready", &r);
-    return task ? mp__task_look(task) : r;
+    return task ? mp__result_after_look(result, mp__task_look(task)) : r;
 }
 
 int
@@ -277,6 +277,7 @@ mp_result_free(mp_result *result)
     /* A callback that is to come gets the result, and frees it. */
     if (task->inbox && mp__callback_adopt(result, task->number))
         return 0;
+    mp__result_forget(result);
     seen = atomic_fetch_or(&task->state, MP__TASK_ABANDONED);
     if (seen & MP__TASK_ABANDONED)
         return mp__fail_handle("mp_result_free", result, "a result");

@@ -159,7 +159,7 @@ try_again(mp_task *task, struct mp__worker *w, uint32_t *seen)
     mp__store(&w->begun, NOT_BEGUN);
 #endif
     granted = mp__cas(&task->state, seen,
-                      (*seen & MP__TASK_ABANDONED) | MP__TASK_AGAIN |
+                      (*seen & MP__TASK_KEPT) | MP__TASK_AGAIN |
                           next << MP__TASK_ATTEMPT | w->post << MP__TASK_POST);
 #ifdef MP__MUTATION_GRANT_NOTED_LATE
     mp__store(&w->begun, granted ? NOT_BEGUN : mp__load(&w->begun));

@@ -23,8 +23,9 @@
  * cell, and nothing else.
  *
  * Who is to be told of the end (inbox.h) is told before the commit: whoever
- * makes the step in the dead one's stead tells it again. The sleepers are woken
- * after it, and by the kernel if that is too late.
+ * makes the step in the dead one's stead tells it again. So is who polls for it
+ * (region/notice.h): a third flag, POLLED, says that there is somebody. The
+ * sleepers are woken after it, and by the kernel if that is too late.
  *
  * The death of a submitter changes nothing: its tasks run, and its results
  * stay until somebody frees them, as memory of the family does. */
@@ -51,6 +52,7 @@ mp__task_release(mp_task *task)
         mp__block_free(task->result_block);
     if (task->text_block)
         mp__block_free(task->text_block);
+    mp__notice_free(atomic_load(&task->notice));
     mp__object_free(task, MP__SLAB_TASK);
 }
 
@@ -70,22 +72,26 @@ mp__task_begin(mp_task *task, uint32_t post)
         else
             return 0;
     } while (!mp__cas(&task->state, &seen,
-                      (seen & MP__TASK_ABANDONED) | MP__TASK_RUNNING |
+                      (seen & MP__TASK_KEPT) | MP__TASK_RUNNING |
                           attempt << MP__TASK_ATTEMPT |
                           post << MP__TASK_POST));
     return 1;
 }
 
-int
-mp__task_end(mp_task *task, enum mp__task_phase phase)
+/* The flags that it has ended with. `told`: POLLED if those who poll have been;
+ * else 0, and if there are any it has not ended: POLLED. */
+static uint32_t
+end_and_ring(mp_task *task, enum mp__task_phase phase, uint32_t told)
 {
     uint32_t seen, flags;
 
-    if (MP__UNLIKELY(task->inbox != NULL))
-        mp__inbox_put(task->inbox, task, task->number);
     mp__bell_arm(&task->bell);
     seen = mp__load(&task->state);
     do {
+        if (MP__UNLIKELY(seen & MP__TASK_POLLED & ~told)) {
+            mp__bell_disarm();
+            return MP__TASK_POLLED;
+        }
         flags = seen & (MP__TASK_ABANDONED | MP__TASK_CANCELLING);
 #ifdef MP__MUTATION_CANCEL_UNSEEN
         flags &= MP__TASK_ABANDONED;
@@ -96,6 +102,30 @@ mp__task_end(mp_task *task, enum mp__task_phase phase)
     /* The submitter may have freed the cell by now. A bell lies where only
      * bells of tasks do, so the worst is a sleeper woken for nothing. */
     mp__bell_ring(&task->bell, INT_MAX);
+    return flags;
+}
+
+static MP__COLD uint32_t
+tell_and_end(mp_task *task, enum mp__task_phase phase)
+{
+    struct mp__notice *notice = atomic_load(&task->notice);
+    unsigned teller = mp__notice_begin(notice);
+    uint32_t flags = end_and_ring(task, phase, MP__TASK_POLLED);
+
+    mp__notice_end(notice, teller);
+    return flags;
+}
+
+int
+mp__task_end(mp_task *task, enum mp__task_phase phase)
+{
+    uint32_t flags;
+
+    if (MP__UNLIKELY(task->inbox != NULL))
+        mp__inbox_put(task->inbox, task, task->number);
+    flags = end_and_ring(task, phase, 0);
+    if (MP__UNLIKELY(flags & MP__TASK_POLLED))
+        flags = tell_and_end(task, phase);
     if (flags & MP__TASK_ABANDONED)
         mp__task_release(task);
     return (flags & MP__TASK_CANCELLING) != 0;
@@ -110,19 +140,35 @@ mp__task_let_go(mp_task *task)
 
 /* ---- In nobody's hand ---- */
 
+static int
+step_and_ring(mp_task *task, uint32_t seen, uint32_t phase)
+{
+    uint32_t flags = seen & (MP__TASK_KEPT | MP__TASK_SETTLED);
+    int done;
+
+    mp__bell_arm(&task->bell);
+    done = mp__cas(&task->state, &seen, flags | phase);
+    mp__bell_ring(&task->bell, INT_MAX);
+    return done;
+}
+
 int
 mp__task_step(mp_task *task, uint32_t seen, uint32_t phase)
 {
-    uint32_t flags = seen & (MP__TASK_ABANDONED | MP__TASK_SETTLED);
+    struct mp__notice *notice;
+    unsigned teller;
     int done;
 
     /* The inboxes go with the pool. */
     if (task->inbox && mp__task_has_ended(phase) &&
         mp__pool_is(task->pool, task->pool_id))
         mp__inbox_put(task->inbox, task, task->number);
-    mp__bell_arm(&task->bell);
-    done = mp__cas(&task->state, &seen, flags | phase);
-    mp__bell_ring(&task->bell, INT_MAX);
+    if (MP__LIKELY(!(seen & MP__TASK_POLLED)) || !mp__task_has_ended(phase))
+        return step_and_ring(task, seen, phase);
+    notice = atomic_load(&task->notice);
+    teller = mp__notice_begin(notice);
+    done = step_and_ring(task, seen, phase);
+    mp__notice_end(notice, teller);
     return done;
 }
 

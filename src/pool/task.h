@@ -4,9 +4,10 @@
 #pragma once
 
 #include "pool/pool.h"
+#include "region/notice.h"
 
-/* The state word: {post: 12 | attempt: 12 | 0 | CANCELLING | SETTLED | ABANDONED
- * | phase: 4}. Post and attempt are of RUNNING and AGAIN only. */
+/* The state word: {post: 12 | attempt: 12 | POLLED | CANCELLING | SETTLED |
+ * ABANDONED | phase: 4}. Post and attempt are of RUNNING and AGAIN only. */
 enum mp__task_phase {
     MP__TASK_QUEUED = 1,
     MP__TASK_AGAIN, /* waits for the next worker at the post in the state word,
@@ -24,6 +25,10 @@ enum mp__task_phase {
 #define MP__TASK_CANCELLING \
     64u                       /* its worker is to be killed; CANCELLED: it had
                                    begun */
+#define MP__TASK_POLLED \
+    128u                      /* there is a notice: who ends it tells that
+                                 before. Never taken back before the end */
+#define MP__TASK_KEPT     (MP__TASK_ABANDONED | MP__TASK_POLLED)
 #define MP__TASK_ATTEMPT  8u  /* shift */
 #define MP__TASK_POST     20u /* shift */
 #define MP__TASK_ATTEMPTS 0xfffu
@@ -53,6 +58,7 @@ struct mp_task {
     mp_time timeout, soft_timeout; /* ns; 0: none */
     mp_time submitted;             /* when */
     struct mp__inbox *inbox; /* who is to be told of its end; NULL: nobody */
+    mp__notice_at notice;    /* who polls for it; NULL: nobody does */
     union {
         void *arg_block; /* beyond MP__TASK_ARG bytes */
         char arg[MP__TASK_ARG];
@@ -165,3 +171,11 @@ mp_task *mp__result_task(mp_result *result, const char *function, int *ret);
 
 /* Whether it has ended, after a look at the pool. */
 int mp__task_look(mp_task *task);
+
+/* ---- result_fd.c ---- */
+
+/* What mp_result_ready() says of a task or a map; if it has not ended, this
+ * process's descriptor becomes unreadable until there is news. */
+int mp__result_after_look(mp_result *result, int ended);
+/* The handle is given back here: closes the descriptor. */
+void mp__result_forget(mp_result *result);

@@ -12,6 +12,7 @@
 #include "process/child.h"
 
 #include "base/error.h"
+#include "connection/kin.h"
 #include "os/descriptors.h"
 #include "process/leave.h"
 #include "process/record.h"
@@ -71,6 +72,16 @@ begin(const struct mp__child *c)
     close(c->signal);
 }
 
+/* Whoever waits at the other ends of pipes watches this thread's life. */
+static void
+take_up_ends(const struct mp__child *c)
+{
+    if (c->process->arg_ends && mp__enter() == 0) {
+        mp__process_self(); /* completes the record */
+        mp__holders_arrive(c->arg, c->process->arg_ends);
+    }
+}
+
 static void
 leave(const struct mp__child *c, int code)
 {
@@ -121,6 +132,7 @@ mp__child_run(const struct mp__child *c)
         r = mp__setup_apply(c->setup);
     if (r < 0)
         mp__child_fail(c, r);
+    take_up_ends(c);
     if (c->signal >= 0)
         begin(c);
     run_target(c, target);

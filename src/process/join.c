@@ -11,6 +11,7 @@
 #include "process/record.h"
 
 #include "base/error.h"
+#include "connection/waitable.h"
 #include "os/pidfd.h"
 #include "process/local.h"
 #include "region/participant.h"
@@ -235,4 +236,34 @@ mp_process_fd(mp_process *p)
     r = l->fd;
     mp__local_put(l);
     return r;
+}
+
+/* ---- For mp_wait() ---- */
+
+static int
+look_at(void *object)
+{
+    mp_process *p = object;
+
+    return mp__state_phase(mp__load_acquire(&p->state)) == MP__ENDED
+               ? 1
+               : -EAGAIN;
+}
+
+static int
+fd_of(void *object)
+{
+    return mp_process_fd(object);
+}
+
+__attribute__((constructor)) static void
+register_waitable(void)
+{
+    static const struct mp__waitable process = {
+        .slab = MP__SLAB_PROCESS,
+        .look = look_at,
+        .fd = fd_of,
+    };
+
+    mp__waitable_register(&process);
 }

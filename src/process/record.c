@@ -15,6 +15,7 @@
 
 #include "os/pidfd.h"
 #include "process/local.h"
+#include "region/log.h"
 #include "region/region.h"
 
 #include <errno.h>
@@ -55,10 +56,19 @@ register_fork_handlers(void)
     pthread_atfork(before_fork, after_fork, after_fork);
 }
 
+static const char *
+name_of_self(void)
+{
+    mp_process *me = mp__process_self();
+
+    return me ? me->name : NULL;
+}
+
 __attribute__((constructor)) static void
-register_description(void)
+register_names(void)
 {
     mp__process_describe();
+    mp__log_name_with(name_of_self);
 }
 
 static struct family *
@@ -92,8 +102,17 @@ next_serial(struct family *family)
     return serial;
 }
 
-mp_process *
-mp__process_new(const char *name, uint32_t *ret_serial)
+uint32_t
+mp__process_last_serial(void)
+{
+    struct family *family = shared_family();
+
+    return family ? mp__load(&family->serial) : 0;
+}
+
+/* A record that is not known to anybody yet. */
+static mp_process *
+make_record(const char *name, uint32_t *ret_serial)
 {
     struct family *family = shared_family();
     mp_process *p;
@@ -110,7 +129,16 @@ mp__process_new(const char *name, uint32_t *ret_serial)
     p->parent_serial = self.serial;
     *ret_serial = next_serial(family);
     mp__store_release(&p->state, mp__state(*ret_serial, MP__STARTING, 0));
-    mp__object_publish(p, MP__SLAB_PROCESS);
+    return p;
+}
+
+mp_process *
+mp__process_new(const char *name, uint32_t *ret_serial)
+{
+    mp_process *p = make_record(name, ret_serial);
+
+    if (p)
+        mp__object_publish(p, MP__SLAB_PROCESS);
     return p;
 }
 
@@ -138,9 +166,8 @@ mp__process_decide(mp_process *p, uint32_t serial, enum mp__phase phase,
     return mp__cas(&p->state, &starting, mp__state(serial, phase, code));
 }
 
-int
-mp__process_advance(mp_process *p, uint32_t serial, enum mp__phase phase,
-                    int code)
+static int
+advance(mp_process *p, uint32_t serial, enum mp__phase phase, int code)
 {
     uint64_t state = mp__load_acquire(&p->state);
 
@@ -152,6 +179,31 @@ mp__process_advance(mp_process *p, uint32_t serial, enum mp__phase phase,
         if (mp__cas(&p->state, &state, mp__state(serial, phase, code)))
             return 1;
     return 0;
+}
+
+/* Once the end is known the handle may be closed: so it is read before. */
+static MP__COLD int
+end_and_log(mp_process *p, uint32_t serial, int code)
+{
+    int level = mp__process_log_level(p);
+    int pid = (int)mp__load_relaxed(&p->pid);
+    char name[MP__NAME_SIZE], how[64];
+
+    memcpy(name, p->name, sizeof(name));
+    if (!advance(p, serial, MP__ENDED, code))
+        return 0;
+    mp__log(level, "process %s (pid %d) ended: %s", name, pid,
+            mp__process_describe_code(code, how, sizeof(how)));
+    return 1;
+}
+
+int
+mp__process_advance(mp_process *p, uint32_t serial, enum mp__phase phase,
+                    int code)
+{
+    return phase == MP__ENDED && mp__log_level() <= MP_LOG_INFO
+               ? end_and_log(p, serial, code)
+               : advance(p, serial, phase, code);
 }
 
 static void
@@ -175,10 +227,12 @@ make_self(void)
 
     /* The parent of a process that the program forked by itself is whose
      * copy it is. */
-    p = mp__process_new(self.process ? NULL : "MainProcess", &serial);
+    p = make_record(self.process ? NULL : "MainProcess", &serial);
     if (!p)
         return NULL;
+    /* Before others see it: were it killed, nobody else would tell. */
     identify_self(p);
+    mp__object_publish(p, MP__SLAB_PROCESS);
     p->parent_pid = getppid();
     p->default_method = mp_get_start_method();
     mp__process_advance(p, serial, MP__RUNNING, 0);

@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/macros.h"
 #include "region/heap.h"
+#include "region/log.h"
 
 #include <mproc/process.h>
 
@@ -37,6 +38,9 @@ struct mp_process {
     int32_t on_death;
     int32_t tree; /* descendants are stopped with it */
     int32_t default_method; /* what the child starts with */
+    uint32_t serves;   /* a fork server: nothing of the program runs in it */
+    uint32_t arg_ends; /* bytes of the argument in which there are ends of
+                          pipes; writer: the parent */
     uint32_t parent_serial;
     pid_t parent_pid; /* the kernel's parent of a spawned child */
     mp_process *parent;
@@ -89,10 +93,20 @@ int mp__process_delete(mp_process *process);
 int mp__process_decide(mp_process *process, uint32_t serial,
                        enum mp__phase phase, int code);
 
+/* At which level its start and its end are logged. */
+static inline int
+mp__process_log_level(const mp_process *process)
+{
+    return process->serves ? MP_LOG_DEBUG : MP_LOG_INFO;
+}
+
 /* From any phase but FAILED that is before `phase` to that: whether it was
  * done by this call. */
 int mp__process_advance(mp_process *process, uint32_t serial,
                         enum mp__phase phase, int code);
+
+/* The serial of the last record of the family; 0: there is none. */
+uint32_t mp__process_last_serial(void);
 
 /* The record of the calling process, made at the first call in a process that
  * the library has not started. NULL: no memory. */

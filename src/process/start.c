@@ -18,9 +18,11 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "connection/kin.h"
 #include "os/descriptors.h"
 #include "os/pidfd.h"
 #include "process/forkserver.h"
+#include "process/kin.h"
 #include "process/leave.h"
 #include "process/record.h"
 #include "region/region.h"
@@ -89,6 +91,7 @@ new_record(struct mp__start *s, int hidden)
     p->tree = s->attr.tree;
     p->default_method = mp_get_start_method();
     p->parent_pid = (pid_t)mp__load_relaxed(&me->pid);
+    p->serves = s->target == mp__server_run;
     s->process = p;
     s->local = mp__local_new(p, s->serial);
     if (!s->local)
@@ -97,6 +100,27 @@ new_record(struct mp__start *s, int hidden)
     s->local->daemon = s->attr.daemon != 0;
     s->local->detached = s->attr.on_parent_death == MP_DEATH_DETACH;
     return 0;
+}
+
+/* The child holds the ends of pipes that it gets from its first instant. */
+static int
+give_ends(struct mp__start *s)
+{
+    int n = mp__holders_give(s->arg, s->size, mp__kin_key(s->process));
+
+    if (n < 0)
+        return mp__fail(n, "mp_process_start: an end of a pipe in the "
+                           "argument is held by %u processes: no more can",
+                        MP__HOLDERS);
+    s->process->arg_ends = n ? (uint32_t)mp__holders_reach(s->size) : 0;
+    return 0;
+}
+
+static void
+take_ends_back(struct mp__start *s)
+{
+    if (s->process->arg_ends)
+        mp__holders_take_back(s->arg, s->size, mp__kin_key(s->process));
 }
 
 /* What the parent prepares for the child's life. */
@@ -312,14 +336,18 @@ try_start(struct mp__start *s, int hidden)
     int r = new_record(s, hidden);
 
     if (r == 0)
+        r = give_ends(s);
+    if (r == 0)
         r = new_watch(s);
     if (r == 0)
         r = new_signal(s);
     if (r == 0)
         r = make_child(s);
     finish(s);
-    if (r < 0 && s->process)
+    if (r < 0 && s->process) {
+        take_ends_back(s);
         mp__process_delete(s->process);
+    }
     return r;
 }
 
@@ -356,9 +384,12 @@ mp__process_start(mp_process **ret_process, mp_target target, const void *arg,
     }
     if (r == -ECONNRESET)
         return fail(-ESRCH, "the fork server died, and died again");
-    if (r == 0)
-        *ret_process = s.process;
-    return r;
+    if (r < 0)
+        return r;
+    mp__log(mp__process_log_level(s.process), "process %s (pid %d) started",
+            s.process->name, (int)mp__load_relaxed(&s.process->pid));
+    *ret_process = s.process;
+    return 0;
 }
 
 int

@@ -41,6 +41,9 @@ enum mp__slab {
     MP__SLAB_BARRIER,
     MP__SLAB_VALUE,
     MP__SLAB_ARRAY,
+    MP__SLAB_CONN,
+    MP__SLAB_LISTENER,
+    MP__SLAB_NOTICE, /* region/: pollers of an object */
     MP__SLABS,
 };
 
@@ -78,10 +81,11 @@ void mp__object_free(void *object, enum mp__slab slab);
 void mp__object_each(enum mp__slab slab,
                      void (*visit)(void *object, void *arg), void *arg);
 
+#define MP__STAMP 0x6d705f6f626a0001u
 static inline uint64_t
 mp__object_stamp(const void *object, enum mp__slab slab)
 {
-    return (uintptr_t)object ^ (0x6d705f6f626a0000u + (uint64_t)slab + 1);
+    return (uintptr_t)object ^ (MP__STAMP + (uint64_t)slab);
 }
 
 /* Whether `object` is a live object of its class: two compares and a load. */
@@ -92,6 +96,21 @@ mp__object_ok(const void *object, enum mp__slab slab)
            mp__region_contains(object, sizeof(struct mp__object)) &&
            mp__load_acquire(&((struct mp__object *)object)->stamp) ==
                mp__object_stamp(object, slab);
+}
+
+/* The class of a live object; -1: it is none. */
+static inline int
+mp__object_slab(const void *object)
+{
+    uint64_t slab;
+
+    if (((uintptr_t)object & 63) != 0 ||
+        !mp__region_contains(object, sizeof(struct mp__object)))
+        return -1;
+    slab = (mp__load_acquire(&((struct mp__object *)object)->stamp) ^
+            (uintptr_t)object) -
+           MP__STAMP;
+    return slab < MP__SLABS ? (int)slab : -1;
 }
 
 /* The start of the cell that the address lies in, dead or alive; NULL: it is

@@ -48,6 +48,26 @@ struct mp__region_identity {
     uint32_t tier;
 };
 
+#define MP__LOG_PATH    4096u
+#define MP__LOG_OUTPUTS 64u
+
+/* A file, pipe or terminal that lines of the log go to. */
+struct mp__log_output {
+    mp__a64 key; /* tells which; 0: none. Writer: who has the log's mutex */
+    struct mp__mutex mutex; /* held while a line is written */
+    mp__a64 under_way; /* the bytes of a line that may be there in part; 0:
+                          none. Writer: who has the mutex */
+};
+
+/* See log.c. All zero: it is off. */
+struct mp__log {
+    mp__a64 setting; /* {changes:32 | MP_LOG_OFF - level:32}: COMMIT */
+    struct mp__mutex mutex; /* of who changes it, or reads the path */
+    uint32_t next;          /* entry of `outputs` that may be given away */
+    char path[2][MP__LOG_PATH]; /* path[changes % 2] is meant; "": stderr */
+    struct mp__log_output outputs[MP__LOG_OUTPUTS];
+};
+
 struct mp__region {
     struct mp__region_identity is;
     uint64_t participants_at, table_at, links_at; /* offsets */
@@ -60,6 +80,7 @@ struct mp__region {
     struct mp__extents extents;
     struct mp__bin slabs[MP__SLABS];
     struct mp__bin bins[MP__SHARDS][MP__CLASSES];
+    struct mp__log log;
 };
 
 static inline struct mp__region *

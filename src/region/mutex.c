@@ -39,6 +39,7 @@
 
 #define SPINS        100        /* looks at the word before sleeping */
 #define SETTLE_MOST  1000000000 /* ns: a new thread has the dead one's id */
+#define YIELDS       20 /* turns given to a holder before it counts as stuck */
 #define SCRUB_PERIOD 16 /* releases with the flag up between two scrubs */
 
 static mp__repair_fn *repairs[MP__MUTEX_KINDS];
@@ -258,4 +259,21 @@ mp__mutex_unlock_slow(struct mp__mutex *mutex)
     if (mp__load(&mutex->waiters))
         mp__mutex_rouse(mutex);
     mp__robust_disarm(mp__me.head);
+}
+
+int
+mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word, uint64_t seen)
+{
+    uint32_t holder = mp__load(&mutex->word) & FUTEX_TID_MASK;
+
+    for (int i = 0; i < YIELDS && holder; i++) {
+        for (int n = 0; n < 20; n++) {
+            if ((mp__load(&mutex->word) & FUTEX_TID_MASK) != holder ||
+                (word && mp__load_acquire(word) != seen))
+                return 0;
+            mp__cpu_relax();
+        }
+        sched_yield();
+    }
+    return holder != 0;
 }

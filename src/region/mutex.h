@@ -18,6 +18,8 @@ enum mp__mutex_kind {
     MP__MUTEX_BIN,
     MP__MUTEX_QUEUE_TAIL,
     MP__MUTEX_QUEUE_HEAD,
+    MP__MUTEX_PIPE_SENDER,
+    MP__MUTEX_PIPE_RECEIVER,
     MP__MUTEX_POOL,
     MP__MUTEX_JOB,
     MP__MUTEX_KINDS,
@@ -98,6 +100,12 @@ mp__mutex_unlock(struct mp__mutex *mutex)
  * under the mutex is repaired, and repairs it if nobody else does. Does not
  * wait for an owner that is alive, and may sleep for long; hence no lock. */
 void mp__mutex_settle(struct mp__mutex *mutex, uint32_t dead);
+
+/* Whether somebody holds it, and does not leave soon: what it guards takes
+ * moments, unless its holder does not run. 0 also when `*word` (NULL: none)
+ * differs from `seen`. */
+int mp__mutex_stays_held(struct mp__mutex *mutex, mp__a64 *word,
+                         uint64_t seen);
 
 /* The thread id of the holder, 0 if it is free. For reports. */
 static inline uint32_t

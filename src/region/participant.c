@@ -428,6 +428,7 @@ bury(uint32_t index)
     for (size_t i = 0; i < MP__LENGTH(burials) && burials[i]; i++)
         burials[i](part);
     mp__store(&part->waiting, 0);
+    mp__store(&part->visiting, 0);
     end_life(part);
     /* The kernel woke one of those who watched this life. */
     mp__futex_wake(mp__participant_word(part), INT_MAX);

@@ -60,6 +60,8 @@ struct mp__participant {
     mp__a64 holding; /* address of the holding that a hand's block comes from,
                         or goes to; 0: none. As long as the dead owns it with
                         that block in it, the block is the holding's */
+    mp__a64 visiting; /* address of an object that may not be freed meanwhile,
+                         though nobody holds it; 0: none */
     mp__a32 pid, tid;
     uint32_t initialised; /* the life mutex is */
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Event.
  *
- * One word counts how often the event was set and cleared: it is odd while the
- * event is set. So a waiter that saw an even number knows from any other that
- * the event was set meanwhile, even if it has been cleared since. Who sets has
- * the bell armed: dying after the commit, it is the kernel that wakes one, and
- * that one wakes the rest (bell.c). */
+ * One word says whether the event is set, and counts how often it was cleared.
+ * So a waiter that saw it not set knows from any other word that the event was
+ * set meanwhile, even if it has been cleared since. Who sets has the bell armed:
+ * dying after the commit, it is the kernel that wakes one, and that one wakes
+ * the rest (bell.c).
+ *
+ * A third part of the word is POLLED, from the first mp_event_fd() on: then who
+ * sets tells the pollers before (notice.c). It comes by the same word, so that
+ * without pollers nothing is to be looked at for them. */
 #include "sync/event.h"
 
 #include "base/attr.h"
@@ -24,7 +28,14 @@ enter(const mp_event *event, const char *function)
 static int
 is_set(uint32_t changes)
 {
-    return changes & 1;
+    return changes & MP__EVENT_SET;
+}
+
+/* Whether it was set, or cleared, between the two. */
+static int
+has_changed(uint32_t before, uint32_t after)
+{
+    return (before | MP__EVENT_POLLED) != (after | MP__EVENT_POLLED);
 }
 
 int
@@ -53,32 +64,59 @@ int
 mp_event_destroy(mp_event *event)
 {
     int r = event ? enter(event, "mp_event_destroy") : 1;
+    struct mp__notice *notice;
 
     if (r != 0)
         return r < 0 ? r : 0;
-    return mp__sync_destroy(event, sizeof(*event), MP__SLAB_EVENT,
-                            "mp_event_destroy");
+    notice = atomic_load(&event->notice);
+    r = mp__sync_destroy(event, sizeof(*event), MP__SLAB_EVENT,
+                         "mp_event_destroy");
+    if (r == 0)
+        mp__notice_free(notice);
+    return r;
+}
+
+/* `told`: POLLED if those who poll have been told; else 0, and if there are any
+ * nothing is done: 0. */
+static int
+set_and_wake(mp_event *event, uint32_t told)
+{
+    uint32_t changes, untold;
+
+#ifndef MP__MUTATION_SET_UNARMED
+    mp__bell_arm(&event->bell);
+#endif
+    changes = mp__load(&event->changes);
+    do
+        untold = changes & MP__EVENT_POLLED & ~told;
+    while (!is_set(changes) && !untold &&
+           !mp__cas(&event->changes, &changes, changes | MP__EVENT_SET));
+    /* Even if it was set: who did that may not have come as far as here. */
+    if (mp__load(&event->bell.waiters))
+        mp__futex_wake(&event->bell.word, INT_MAX);
+    mp__bell_disarm();
+    return is_set(changes) || !untold;
+}
+
+static MP__COLD void
+tell_and_set(mp_event *event)
+{
+    struct mp__notice *notice = atomic_load(&event->notice);
+    unsigned teller = mp__notice_begin(notice);
+
+    set_and_wake(event, MP__EVENT_POLLED);
+    mp__notice_end(notice, teller);
 }
 
 int
 mp_event_set(mp_event *event)
 {
     int r = enter(event, "mp_event_set");
-    uint32_t changes;
 
     if (r < 0)
         return r;
-#ifndef MP__MUTATION_SET_UNARMED
-    mp__bell_arm(&event->bell);
-#endif
-    changes = mp__load(&event->changes);
-    while (!is_set(changes) &&
-           !mp__cas(&event->changes, &changes, changes + 1))
-        ;
-    /* Even if it was set: who did that may not have come as far as here. */
-    if (mp__load(&event->bell.waiters))
-        mp__futex_wake(&event->bell.word, INT_MAX);
-    mp__bell_disarm();
+    if (MP__UNLIKELY(!set_and_wake(event, 0)))
+        tell_and_set(event);
     return 0;
 }
 
@@ -91,9 +129,37 @@ mp_event_clear(mp_event *event)
     if (r < 0)
         return r;
     changes = mp__load(&event->changes);
-    while (is_set(changes) && !mp__cas(&event->changes, &changes, changes + 1))
+    while (is_set(changes) &&
+           !mp__cas(&event->changes, &changes,
+                    changes - MP__EVENT_SET + MP__EVENT_CHANGE))
         ;
     return 0;
+}
+
+/* It was not set: this process's descriptor becomes unreadable until it is. */
+static MP__COLD void
+arm_poller(mp_event *event)
+{
+    struct mp__notice *notice = atomic_load(&event->notice);
+    struct mp__poller *poller =
+        notice ? mp__poller_begin(&notice->pollers) : NULL;
+
+    if (poller)
+        mp__poller_end(poller, mp__notice_is_busy(notice)
+#ifndef MP__MUTATION_EVENT_UNLOOKED
+                                   || is_set(mp__load(&event->changes))
+#endif
+        );
+}
+
+static int
+is_not_set(mp_event *event, uint32_t changes)
+{
+    if (is_set(changes))
+        return 0;
+    if (MP__UNLIKELY(changes & MP__EVENT_POLLED) && mp__pollers_exist())
+        arm_poller(event);
+    return 1;
 }
 
 int
@@ -101,32 +167,51 @@ mp_event_is_set(mp_event *event)
 {
     int r = enter(event, "mp_event_is_set");
 
-    return MP__UNLIKELY(r < 0) ? r : is_set(mp__load(&event->changes));
+    return MP__UNLIKELY(r < 0) ? r
+                               : !is_not_set(event, mp__load(&event->changes));
 }
 
 int
 mp_event_wait(mp_event *event, mp_time deadline)
 {
     int r = enter(event, "mp_event_wait");
-    uint32_t seen;
+    uint32_t seen, now;
 
     if (r < 0)
         return r;
-    seen = mp__load(&event->changes);
+    now = seen = mp__load(&event->changes);
     if (is_set(seen))
         return 0;
     if (deadline == MP_NOW)
-        return -EAGAIN;
+        return is_not_set(event, seen) ? -EAGAIN : 0;
     if (mp__sync_spin(&event->spins, &event->changes, seen))
+        now = mp__load(&event->changes);
+    if (has_changed(seen, now))
         return 0;
     mp__wait_begin(&event->bell);
 #ifdef MP__MUTATION_SET_FORGOTTEN
-    while (r == 0 && !is_set(seen = mp__load(&event->changes)))
+    while (r == 0 && !is_set(now = mp__load(&event->changes)))
 #else
-    while (r == 0 && mp__load(&event->changes) == seen)
+    while (r == 0 && !has_changed(seen, now = mp__load(&event->changes)))
 #endif
-        r = mp__bell_wait(&event->bell, &event->changes, seen, NULL, 0,
+        r = mp__bell_wait(&event->bell, &event->changes, now, NULL, 0,
                           deadline);
     mp__wait_end();
     return r;
+}
+
+int
+mp_event_fd(mp_event *event)
+{
+    static const struct mp__poller_kind kind = {"mp_event_fd", "event", 0};
+    int r = enter(event, "mp_event_fd");
+    struct mp__notice *notice;
+
+    if (r < 0)
+        return r;
+    notice = mp__notice_make(&event->notice);
+    if (!notice)
+        return -ENOMEM;
+    atomic_fetch_or(&event->changes, MP__EVENT_POLLED);
+    return mp__poller_fd(&notice->pollers, &kind);
 }

@@ -220,10 +220,27 @@ START_TEST(writer_has_an_end_of_its_depth)
     must_fail(mp_any_write_list(&w, 1), -EINVAL, "deeper than 64");
     ck_assert_int_eq(mp_any_write_nil(&w), -EINVAL); /* it stays */
     mp_any_discard(&w);
-    for (int i = 0; i < MP_ANY_DEPTH; i++)
+    for (int i = 1; i < MP_ANY_DEPTH; i++)
         must(mp_any_write_list(&w, 1));
     must(mp_any_write_list(&w, 0));
     ended(&w);
+    mp_any_discard(&w);
+}
+END_TEST
+
+/* What is as deep as can be does not fit into a list any more. */
+START_TEST(writer_counts_the_depth_of_values)
+{
+    mp_any_writer v = MP_ANY_WRITER, w = MP_ANY_WRITER;
+
+    for (int i = 1; i < MP_ANY_DEPTH; i++)
+        must(mp_any_write_list(&v, 1));
+    must(mp_any_write_dict(&v, 0));
+    must(mp_any_write_value(&w, ended(&v)));
+    ended(&w);
+    must(mp_any_write_list(&w, 1));
+    must_fail(mp_any_write_value(&w, ended(&v)), -EPROTO, "too deep");
+    mp_any_discard(&v);
     mp_any_discard(&w);
 }
 END_TEST
@@ -295,6 +312,14 @@ START_TEST(deep_bytes_are_refused)
         0);
     ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - 2 - MP_ANY_DEPTH,
                                   MP_ANY_DEPTH + 2, &any),
+                     -EPROTO);
+    /* An empty list is as deep as any other. */
+    bytes[sizeof(bytes) - 1] = 0x90;
+    ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - MP_ANY_DEPTH,
+                                  MP_ANY_DEPTH, &any),
+                     0);
+    ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - 1 - MP_ANY_DEPTH,
+                                  MP_ANY_DEPTH + 1, &any),
                      -EPROTO);
 }
 END_TEST
@@ -398,6 +423,7 @@ main(void)
     tcase = mp_test_case(suite, "writer", 20);
     tcase_add_test(tcase, writer_counts);
     tcase_add_test(tcase, writer_has_an_end_of_its_depth);
+    tcase_add_test(tcase, writer_counts_the_depth_of_values);
     tcase_add_test(tcase, writer_into_a_buffer);
     tcase = mp_test_case(suite, "broken", 60);
     tcase_add_loop_test(tcase, broken_bytes_are_refused, 0, N(broken));

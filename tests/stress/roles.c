@@ -246,12 +246,12 @@ lock_pair(struct stress_player *player)
     mp__mutex_unlock(&pair->mutex);
 }
 
+/* The library has mutexes of this kind too, which need none. */
 static void
 repair_pair(struct mp__mutex *mutex)
 {
-    struct stress_pair *pair = MP__CONTAINER(mutex, struct stress_pair, mutex);
-
-    pair->b = pair->a;
+    if (mutex == &stress->pair->mutex)
+        stress->pair->b = stress->pair->a;
 }
 
 static void
@@ -308,6 +308,8 @@ static const struct {
     [STRESS_QUEUE_PRODUCER] = {"producers", stress_queue_produce},
     [STRESS_QUEUE_CONSUMER] = {"consumers", stress_queue_consume},
     [STRESS_QUEUE_JOINER] = {"joiners", stress_queue_join},
+    [STRESS_PIPE_SENDER] = {"senders", stress_pipe_send},
+    [STRESS_PIPE_RECEIVER] = {"receivers", stress_pipe_receive},
 };
 
 const char *
@@ -329,6 +331,8 @@ has_more_to_do(const struct stress_player *player)
 
     if (player->role == STRESS_QUEUE_CONSUMER)
         return stress_queue_goes_on(player);
+    if (player->role == STRESS_PIPE_RECEIVER)
+        return stress_goes_on() || !player->at_end;
     return stress_goes_on() ||
            (player->role == STRESS_CONSUMER && !mp_queue_empty(queue));
 }

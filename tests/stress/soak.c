@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* soak [sync | queue | pool] [SECONDS [SEED]]
+/* soak [sync | queue | pipe | pool] [SECONDS [SEED]]
  *
  * Players in processes of their own, one of which is SIGKILLed at random every
  * millisecond or so and succeeded by another. Every half second nobody is
@@ -7,9 +7,9 @@
  * are found who were left asleep while the others go on. At the end all must
  * leave by themselves. Exits with 1 if anything was violated.
  *
- * There are three casts: those who use memory, queues and pools; by `sync`,
- * those who use the synchronisation objects; and by `queue`, those who use
- * queues of all modes side by side. `pool` is a play of its own, in which the
+ * There are four casts: those who use memory, queues and pools; by `sync`,
+ * those who use the synchronisation objects; by `queue`, those who use queues
+ * of all modes side by side; and by `pipe`, those who use pipes. `pool` is a play of its own, in which the
  * workers of a pool are killed, and nobody else: pool_soak.c. */
 #define _GNU_SOURCE
 #include "pool_soak.h"
@@ -50,6 +50,10 @@ static const uint32_t queue_cast[STRESS_ROLES] = {
     [STRESS_QUEUE_PRODUCER] = 6,
     [STRESS_QUEUE_CONSUMER] = 14,
     [STRESS_QUEUE_JOINER] = 2,
+};
+static const uint32_t pipe_cast[STRESS_ROLES] = {
+    [STRESS_PIPE_SENDER] = 5,
+    [STRESS_PIPE_RECEIVER] = 5,
 };
 static const uint32_t *cast = usual_cast;
 static const char *told = "";
@@ -199,6 +203,9 @@ choose_cast(const char *name)
     } else if (strcmp(name, "queue") == 0) {
         cast = queue_cast;
         told = " of queues";
+    } else if (strcmp(name, "pipe") == 0) {
+        cast = pipe_cast;
+        told = " of pipes";
     }
     return cast != usual_cast;
 }

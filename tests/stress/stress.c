@@ -19,6 +19,7 @@
 struct stress *stress;
 
 static uint64_t live_before;
+static int for_pipes;
 
 static void *
 map_shared(size_t size)
@@ -29,7 +30,9 @@ map_shared(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* Blocks and objects that are live; what is wrong with the heap is said. */
+/* Blocks and objects that are live; what is wrong with the heap is said. A
+ * process that holds an end of a pipe leaves its record behind, for nobody has
+ * started it but itself: these do not count. */
 static uint64_t
 count_live(int *violations)
 {
@@ -43,7 +46,8 @@ count_live(int *violations)
     }
     live = report.blocks + report.large;
     for (i = 0; i < MP__SLABS; i++)
-        live += report.objects[i];
+        if (i != MP__SLAB_PROCESS || !for_pipes)
+            live += report.objects[i];
     return live;
 }
 
@@ -96,6 +100,9 @@ stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed)
     stress->message = map_shared(STRESS_IDS);
     if (cast[STRESS_SUBMITTER] && stress_pool_warm_up() < 0)
         return -1;
+    for_pipes = cast[STRESS_PIPE_SENDER] != 0;
+    if (for_pipes && stress_pipes_warm_up() < 0)
+        return -1;
     live_before = count_live(&broken);
     if (!stress->message || broken || make_objects() < 0)
         return -1;
@@ -104,6 +111,8 @@ stress_init(const uint32_t cast[STRESS_ROLES], uint64_t seed)
     if (cast[STRESS_LOCK_USER] && stress_sync_create() < 0)
         return -1;
     if (cast[STRESS_QUEUE_PRODUCER] && stress_queues_create() < 0)
+        return -1;
+    if (for_pipes && stress_pipes_create() < 0)
         return -1;
     return cast_players(cast, seed);
 }
@@ -229,7 +238,10 @@ stress_report(const uint64_t killed[STRESS_ROLES], uint64_t workers_killed)
     if (stress->mode_queue[0])
         v += stress_queues_report(killed[STRESS_QUEUE_CONSUMER]);
     else
-        v += report_messages(killed[STRESS_CONSUMER]);
+        v += report_messages(killed[STRESS_CONSUMER] +
+                             killed[STRESS_PIPE_RECEIVER]);
+    if (for_pipes)
+        v += stress_pipes_end();
     if (stress->sync.lock)
         v += stress_sync_report(killed);
     if (stress->pool) {

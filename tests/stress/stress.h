@@ -16,6 +16,7 @@
 #define STRESS_IDS     (256u << 20) /* messages that one run can count */
 #define STRESS_QUEUES  2
 #define STRESS_MODES   8
+#define STRESS_PIPES   2
 #define STRESS_SLOTS   64 /* blocks of one allocator */
 
 /* What is known of a message. */
@@ -46,6 +47,9 @@ enum stress_role {
     STRESS_QUEUE_PRODUCER, /* of queues of all modes: queue.c */
     STRESS_QUEUE_CONSUMER, /* of one of them: by its number */
     STRESS_QUEUE_JOINER,
+
+    STRESS_PIPE_SENDER, /* into one of the pipes, by its number: pipe.c */
+    STRESS_PIPE_RECEIVER,
     STRESS_ROLES,
 };
 
@@ -55,6 +59,7 @@ struct stress_player {
     uint32_t which;  /* among those of its role */
     uint64_t random;
     mp__a64 progress; /* what it has done; successors count on */
+    int at_end;       /* a receiver has seen the end of its pipe */
 };
 
 /* Blocks of an allocator, by place in memory of the family, so that the
@@ -110,6 +115,7 @@ struct stress {
     mp_queue *queue[STRESS_QUEUES];
     mp_queue *mode_queue[STRESS_MODES]; /* if there are users of them */
     mp__a64 letters, joined, told;
+    mp_conn *receiving[STRESS_PIPES], *sending[STRESS_PIPES]; /* the same */
     mp_pool *pool; /* if there are submitters */
     struct stress_ledger *ledger[STRESS_PLAYERS];
     struct stress_pair *pair;
@@ -183,5 +189,16 @@ int stress_queue_goes_on(const struct stress_player *player);
 void stress_queue_produce(struct stress_player *player);
 void stress_queue_consume(struct stress_player *player);
 void stress_queue_join(struct stress_player *player);
+
+/* ---- pipe.c */
+
+/* Makes and ends one, as stress_pool_warm_up(). */
+int stress_pipes_warm_up(void);
+int stress_pipes_create(void);
+/* All players are gone; the number of violations. */
+int stress_pipes_end(void);
+
+void stress_pipe_send(struct stress_player *player);
+void stress_pipe_receive(struct stress_player *player);
 
 const char *stress_role_name(enum stress_role role);

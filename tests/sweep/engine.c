@@ -505,6 +505,8 @@ engine_run(const struct sweep_scenario *scenario,
     sweep.scenario = scenario;
     if (!prepare_harness())
         return;
+    if (scenario->family)
+        scenario->family();
     sweep_check(!audit_heap(&lost_before), "the heap is broken at first");
     if (!record())
         return;

@@ -60,7 +60,9 @@ struct sweep_scenario {
                               time: `wake` is called for each */
     void (*other_prepare)(void);
     void (*other)(void);
-    unsigned pairs; /* of points that are run; 0: some */
+    unsigned pairs;       /* of points that are run; 0: some */
+    void (*family)(void); /* in the harness, once: what stays for good; or
+                             NULL */
 };
 
 /* Where scenarios come from: each file has one such list, which ends with a
@@ -69,11 +71,13 @@ extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_participant[], sweep_bell[], sweep_queue_put[], sweep_queue_get[],
     sweep_queue[], sweep_process[], sweep_pool[], sweep_lock[],
     sweep_semaphore[], sweep_event[], sweep_condition[], sweep_barrier[],
-    sweep_life[], sweep_value[], sweep_memory[], sweep_queue_poll[],
-    sweep_queue_pair[], sweep_heap_pair[], sweep_queue_many[],
-    sweep_shelf_get[], sweep_shelf_wait[], sweep_shelf_order[],
-    sweep_shelf_reserve[], sweep_shelf_pair[], sweep_pool_cancel[],
-    sweep_pool_retry[], sweep_pool_leave[], sweep_pool_map[];
+    sweep_event_poll[], sweep_pipe_poll[], sweep_pipe_send[],
+    sweep_pipe_receive[], sweep_pipe_end[], sweep_life[], sweep_value[],
+    sweep_memory[], sweep_queue_poll[], sweep_queue_pair[], sweep_heap_pair[],
+    sweep_queue_many[], sweep_shelf_get[], sweep_shelf_wait[],
+    sweep_shelf_order[], sweep_shelf_reserve[], sweep_shelf_pair[],
+    sweep_pool_cancel[], sweep_pool_retry[], sweep_pool_leave[],
+    sweep_pool_map[], sweep_log[], sweep_queue_value[];
 
 /* Someone beside the victim. */
 struct sweep_actor {

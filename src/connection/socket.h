@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection over a stream socket, the private half: see socket.c. */
+#pragma once
+
+#include "connection/conn.h"
+#include "connection/frame.h"
+#include "connection/private.h"
+#include "connection/turn.h"
+
+#include <pthread.h>
+
+struct mp__tls;
+
+#define MP__SOCKET_AHEAD 16384u /* bytes read ahead, at most */
+
+/* What came and was not received. Writer: whose turn it is to receive. */
+struct mp__inbox {
+    unsigned char *ahead; /* bytes of the stream: those at [from, to) */
+    uint32_t from, to;
+    int passed; /* what came along with the last of them: os/stream.h */
+    int headed; /* the next message's header is read: it has `size` bytes */
+    uint64_t size;
+    unsigned char *part; /* its first `have` bytes, if they were kept; NULL */
+    uint64_t have, room;
+    int error; /* -EPIPE, -EPROTO: there will be no more; 0 */
+};
+
+struct mp__socket {
+    struct mp__private half;
+    int fd;
+    int local;           /* of the system's own: descriptors may come */
+    struct mp__tls *tls; /* NULL: clear text */
+    uint64_t most;       /* bytes in a message from elsewhere */
+    struct mp__turn sending, receiving;
+    int broken; /* nothing can be sent any more. Writer: whose turn it is */
+    struct mp__inbox in;
+    /* For poll() by the program: see socket_fd.c. */
+    pthread_mutex_t lock; /* guards the making of the next two */
+    mp__a32 outside; /* what mp_conn_fd() gives, + 1; 0: not asked for yet */
+    int surplus;     /* a signal in there */
+    int raised;      /* it is up. Writer: whose turn it is to receive */
+};
+
+extern const struct mp__private_ops mp__socket_private_ops;
+
+/* Takes `fd` and `tls` (NULL: clear text) if it succeeds. -ENOMEM. */
+int mp__socket_open(mp_conn **ret_conn, int fd, struct mp__tls *tls,
+                    uint64_t max_message, const char *function);
+
+/* NULL, with *ret_error: see mp__private_pin(). */
+struct mp__socket *mp__socket_pin(mp_conn *conn, const char *function,
+                                  int *ret_error);
+static inline void
+mp__socket_unpin(struct mp__socket *socket)
+{
+    mp__private_unpin(&socket->half);
+}
+
+/* Waits for POLLIN or POLLOUT: 0, or below. */
+int mp__socket_wait(struct mp__socket *socket, short events, mp_time deadline);
+
+/* socket_send.c */
+int mp__socket_send_message(mp_conn *conn, const void *data, size_t size,
+                            mp_time deadline);
+
+/* socket_receive.c */
+ssize_t mp__socket_receive_message(mp_conn *conn, void *buf, size_t cap,
+                                   mp_time deadline);
+ssize_t mp__socket_next_size(mp_conn *conn, mp_time deadline);
+int mp__socket_poll(mp_conn *conn, mp_time deadline);
+int mp__socket_recv_look(mp_conn *conn, mp__conn_look_fn *look, void *arg,
+                         mp_time deadline);
+
+/* socket_read.c: by whose turn it is. The header of the next message is read;
+ * 0. -ENOMSG: it is a descriptor. */
+int mp__socket_head(struct mp__socket *socket, mp_time deadline);
+/* Reads until `least` bytes are ahead. */
+int mp__socket_ahead(struct mp__socket *socket, size_t least,
+                     mp_time deadline);
+/* Reads into `buf`, what is ahead first: 1 to `size` bytes. */
+ssize_t mp__socket_read(struct mp__socket *socket, void *buf, size_t size,
+                        mp_time deadline);
+/* The stream ends here, as the other end does not keep to the protocol. */
+int mp__socket_spoil(struct mp__socket *socket, const char *why);
+
+/* socket_descriptor.c */
+int mp__socket_send_fd(mp_conn *conn, int fd, mp_time deadline);
+int mp__socket_recv_fd(mp_conn *conn, mp_time deadline);
+
+/* socket_fd.c */
+int mp__socket_fd(mp_conn *conn);
+/* To be told, by whose turn it is to receive and who got `r`. */
+MP__COLD void mp__socket_show(struct mp__socket *socket, ssize_t r);
+void mp__socket_hide(struct mp__socket *socket);
+/* The socket itself, if `fd` is what mp_conn_fd() has given for one, to be sent
+ * to another process; else `fd`. -EBUSY: something of it was received in part,
+ * or read ahead; -ENOTSUP: it is a secret's (TLS). */
+int mp__socket_behind(int fd, const char *function);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/epoll.h"
+
+#include "os/descriptors.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+int
+mp__epoll_open(void)
+{
+    return mp__fd_high(epoll_create1(EPOLL_CLOEXEC));
+}
+
+static int
+control(int epoll, int operation, int fd, uint32_t events, void *tag)
+{
+    struct epoll_event event = {.events = events, .data.ptr = tag};
+
+    return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+int
+mp__epoll_add(int epoll, int fd, uint32_t events, void *tag)
+{
+    return control(epoll, EPOLL_CTL_ADD, fd, events, tag);
+}
+
+int
+mp__epoll_change(int epoll, int fd, uint32_t events, void *tag)
+{
+    return control(epoll, EPOLL_CTL_MOD, fd, events, tag);
+}
+
+void
+mp__epoll_remove(int epoll, int fd)
+{
+    control(epoll, EPOLL_CTL_DEL, fd, 0, NULL);
+}
+
+int
+mp__epoll_look(int epoll, struct epoll_event *events, int most)
+{
+    int n;
+
+    do
+        n = epoll_wait(epoll, events, most, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+int
+mp__alarm_open(void)
+{
+    return mp__fd_high(
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+void
+mp__alarm_set(int alarm, mp_time when)
+{
+    struct itimerspec t = {0};
+
+    /* A time of 0 would mean never. */
+    if (when != MP_FOREVER) {
+        when = when < 1 ? 1 : when;
+        t.it_value = (struct timespec){when / 1000000000, when % 1000000000};
+    }
+    timerfd_settime(alarm, TFD_TIMER_ABSTIME, &t, NULL);
+}
