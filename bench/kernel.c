@@ -7,6 +7,8 @@
 #include "idle.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #define ROOM (1 << 20)
@@ -266,4 +268,85 @@ socket_bounce(const struct load *load)
         return stream_run_bounce(&s, bytes_bounce_crew);
     }
     return stream_run_bounce(&s, packet_bounce_crew);
+}
+
+/* Streams as they are between programs: both ends of each carry both ways. */
+
+static void
+tcp_new(struct ends *there, struct ends *back)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof(address);
+    int listens = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int calls = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, called;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(bind(listens, (struct sockaddr *)&address, size), "bind");
+    must(listen(listens, 1), "listen");
+    getsockname(listens, (struct sockaddr *)&address, &size);
+    must(connect(calls, (struct sockaddr *)&address, size), "connect");
+    called = accept4(listens, NULL, NULL, SOCK_CLOEXEC);
+    must(called, "accept4");
+    close(listens);
+    setsockopt(calls, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(called, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    *there = (struct ends){.in = calls, .out = called};
+    *back = (struct ends){.in = called, .out = calls};
+}
+
+static void
+local_new(struct ends *there, struct ends *back)
+{
+    int fds[2];
+
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+         "socketpair");
+    *there = (struct ends){.in = fds[0], .out = fds[1]};
+    *back = (struct ends){.in = fds[1], .out = fds[0]};
+}
+
+static double
+stream_one_way(const struct load *load,
+               void (*open)(struct ends *there, struct ends *back))
+{
+    struct ends there, back;
+    struct stream s = {.load = load, .channel = &there};
+
+    open(&there, &back);
+    return stream_run(&s, bytes_stream_crew);
+}
+
+static double
+stream_both_ways(const struct load *load,
+                 void (*open)(struct ends *there, struct ends *back))
+{
+    struct ends there, back;
+    struct stream s = {load, &there, &back};
+
+    open(&there, &back);
+    return stream_run_bounce(&s, bytes_bounce_crew);
+}
+
+double
+tcp_stream(const struct load *load)
+{
+    return stream_one_way(load, tcp_new);
+}
+
+double
+tcp_bounce(const struct load *load)
+{
+    return stream_both_ways(load, tcp_new);
+}
+
+double
+local_stream(const struct load *load)
+{
+    return stream_one_way(load, local_new);
+}
+
+double
+local_bounce(const struct load *load)
+{
+    return stream_both_ways(load, local_new);
 }

@@ -30,6 +30,9 @@ static const struct subject {
     {pool_map_benches, NULL, NULL},
     {pool_imap_benches, NULL, NULL},
     {alloc_benches, NULL, NULL},
+    {value_benches, NULL, NULL},
+    {pipe_benches, NULL, NULL},
+    {tcp_benches, NULL, NULL},
     {command_benches, NULL, NULL},
     {command_file_benches, commands_prepare, commands_tidy},
 };

@@ -27,7 +27,7 @@ struct peer {
     int in, out;
 };
 
-static struct peer peers[8];
+static struct peer peers[16];
 extern char **environ;
 
 static void

@@ -12,10 +12,12 @@ import fcntl
 import hashlib
 import multiprocessing as mp
 import os
+import pickle
 import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Client, Listener
 from multiprocessing.heap import BufferWrapper
 from multiprocessing.sharedctypes import RawArray, RawValue
 
@@ -68,9 +70,28 @@ class Pipe:
         self.put, self.get = self._writer.send_bytes, self._reader.recv_bytes
 
 
+class Socket:
+    """One direction of a connection between programs."""
+
+    def __init__(self, family):
+        with Listener(family=family) as listener:
+            self._client = Client(listener.address)
+            self._server = listener.accept()
+        self.put, self.get = self._client.send_bytes, self._server.recv_bytes
+
+
+def tcp():
+    return Socket("AF_INET")
+
+
+def unix():
+    return Socket("AF_UNIX")
+
+
 def wide(queue):
-    """Gives the pipe in it the room that the other queues have."""
-    fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+    """Gives the pipe in it, if there is one, the room that others have."""
+    if not isinstance(queue, Socket):
+        fcntl.fcntl(queue._writer.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
     return queue
 
 
@@ -583,12 +604,56 @@ def imap_by(kind, method):
     return measure
 
 
+# Values: see value.h
+
+def value_int(i):
+    return i % 100 * (1, -1, 30, 3000)[i % 4]
+
+
+def mixed_item(i):
+    return (value_int(i), None, "Hello", i / 8)[i % 4]
+
+
+def encode_of(value):
+    def measure(size, producers, consumers, pinned, ops):
+        dumps, protocol = pickle.dumps, pickle.HIGHEST_PROTOCOL
+        start = now()
+        for _ in range(ops):
+            dumps(value, protocol)
+        return (now() - start) / ops
+    return measure
+
+
+def decode_of(value):
+    def measure(size, producers, consumers, pinned, ops):
+        loads = pickle.loads
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        check(loads(data) == value, "a value came out wrong")
+        start = now()
+        for _ in range(ops):
+            loads(data)
+        return (now() - start) / ops
+    return measure
+
+
+VALUES = {
+    "small": [42, None, "Hello"],
+    "ints": [value_int(i) for i in range(1000)],
+    "mixed": [mixed_item(i) for i in range(1000)],
+}
+
 KINDS = {
+    **{"encode_" + name: encode_of(value) for name, value in VALUES.items()},
+    **{"decode_" + name: decode_of(value) for name, value in VALUES.items()},
     "stream": stream_of(mp.Queue),
     "stream_simple": stream_of(mp.SimpleQueue),
     "stream_pipe": stream_of(Pipe),
     "stream_filled": stream_of(mp.Queue, make_many, read_many),
     "stream_joinable": stream_of(mp.JoinableQueue, get_all=finish_many),
+    "stream_tcp": stream_of(tcp),
+    "stream_unix": stream_of(unix),
+    "bounce_tcp": bounce_of(tcp),
+    "bounce_unix": bounce_of(unix),
     "bounce": bounce_of(mp.Queue),
     "bounce_simple": bounce_of(mp.SimpleQueue),
     "bounce_pipe": bounce_of(Pipe),
