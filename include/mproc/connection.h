@@ -229,8 +229,9 @@ MP_API int mp_listener_close(mp_listener *listener);
 /* Connects, and proves itself, until `deadline` (and .handshake_timeout for the
  * proof). -ECONNREFUSED, -ENOENT: nobody listens there; -EHOSTUNREACH, ...;
  * -ETIMEDOUT; -EKEYREJECTED: the other end has another key or certificate;
- * -ECONNRESET: it hung up before it had proved itself; -EPROTO: it is no such
- * listener; -EACCES (another user); -EINTR; -EINVAL, -ENOTSUP as
+ * -ECONNRESET: it hung up before it had proved itself (also: a client in clear
+ * text and a listener with TLS wait for each other until then); -EPROTO: it is no
+ * such listener; -EACCES (another user); -EINTR; -EINVAL, -ENOTSUP as
  * mp_listener_open(). A name is looked up by the system, which may take longer
  * than the deadline. */
 MP_API int mp_connect(mp_conn **ret_conn, const char *address,

@@ -18,7 +18,11 @@
 void
 mp_any_writer_init(mp_any_writer *writer, void *buf, size_t cap)
 {
-    *writer = (mp_any_writer){.data = buf, .capacity = cap, .most = cap};
+    /* No limit is written as 0. */
+    *writer = (mp_any_writer){.data = buf,
+                              .capacity = cap,
+                              .most = cap,
+                              .error = cap ? 0 : -EMSGSIZE};
 }
 
 void

@@ -259,6 +259,9 @@ START_TEST(writer_into_a_buffer)
     mp_any_discard(&w);
     must(mp_any_write_nil(&w));
     ck_assert_ptr_eq(ended(&w).data, buf);
+    mp_any_writer_init(&w, buf, 0); /* has no room at all */
+    ck_assert_int_eq(mp_any_write_nil(&w), -EMSGSIZE);
+    ck_assert_int_eq(mp_any_end(&w, &any), -EMSGSIZE);
 }
 END_TEST
 
