@@ -29,6 +29,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STEPS 64 /* clients in one round */
@@ -136,6 +137,15 @@ drop_late(struct mp__listener *listener)
 
 /* ---- Proving ---- */
 
+/* The text of the last error, without the function's name. */
+static const char *
+reason(void)
+{
+    const char *text = mp_last_error(), *name_end = strstr(text, ": ");
+
+    return name_end ? name_end + 2 : text;
+}
+
 static void
 step(struct mp__listener *listener, struct mp__client *client)
 {
@@ -143,7 +153,7 @@ step(struct mp__listener *listener, struct mp__client *client)
     int r = mp__proof_step(&client->proof);
 
     if (r < 0) {
-        drop(listener, client, mp_last_error());
+        drop(listener, client, reason());
     } else if (r > 0) {
         if (!listener->terms.address.local)
             mp__stream_quick(client->fd);
