@@ -14,7 +14,6 @@
 
 #include <errno.h>
 
-#define SPINS_AT_FIRST 200
 
 __attribute__((constructor)) static void
 register_description(void)
@@ -175,7 +174,8 @@ mp_queue_create(mp_queue **ret_queue, const mp_queue_attr *attr)
     mp__mutex_init(&queue->consumers.mutex, MP__MUTEX_QUEUE_HEAD);
     mp__mutex_init(&queue->closers, MP__MUTEX_PLAIN);
     queue->producers.segment = queue->consumers.segment = segment;
-    queue->producers.spins = queue->consumers.spins = SPINS_AT_FIRST;
+    mp__patience_init(&queue->producers.patience);
+    mp__patience_init(&queue->consumers.patience);
     mp__object_publish(queue, MP__SLAB_QUEUE);
     mp__hand_clear(MP__HAND_SEGMENT);
     *ret_queue = queue;

@@ -175,7 +175,8 @@ mp__queue_wait_for_room(struct mp_queue *queue, struct mp__message *m,
             continue;
         if (!limited && m->spare)
             return 2;
-        if (!limited && mp__side_spin(side, &queue->head, side->other))
+        if (!limited &&
+            mp__patience_spin(&side->patience, &queue->head, side->other))
             continue;
         r = limited ? wait_for_limits(queue, deadline)
                     : grow(queue, m, deadline);

@@ -31,16 +31,10 @@
 #include <errno.h>
 #include <sched.h>
 
-#define TURNS       2        /* given to others before we sleep for a mutex, */
-#define LOOKS       64       /* and looks at it before each */
-#define NAP         200000   /* ns: while the other side is stuck at work */
-#define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
-#define SPINS_LEAST 16u
-#define SPINS_MOST  2000u
-
-#define LINGER_LEAST 8u /* in pauses, as spins are */
-#define LINGER_MOST  32u
-#define MANY         16u /* messages at once are worth their price */
+#define TURNS 2        /* given to others before we sleep for a mutex, */
+#define LOOKS 64       /* and looks at it before each */
+#define NAP   200000   /* ns: while the other side is stuck at work */
+#define GRACE 10000000 /* ns: for a lock, where waiting is not allowed */
 
 /* The mutex is held for moments, unless by a leader that sleeps. If more want
  * to run than there are processors, the holder may just not run: to give it a
@@ -90,54 +84,6 @@ mp__side_lock_slow(struct mp_queue *queue, struct mp__side *side,
     return r;
 }
 
-int
-mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen)
-{
-    uint32_t n = mp__view.cpus > 1 ? side->spins : 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        if (mp__load_acquire(word) != seen) {
-            /* Leave room for twice of what it took. */
-            if (i * 2 > n && n < SPINS_MOST)
-                side->spins = n * 2 < SPINS_MOST ? n * 2 : SPINS_MOST;
-            return 1;
-        }
-        mp__cpu_relax();
-    }
-    side->spins = n / 2 > SPINS_LEAST ? n / 2 : SPINS_LEAST;
-    return 0;
-}
-
-uint64_t
-mp__side_linger(struct mp__side *side, mp__a64 *word, uint64_t now)
-{
-    uint32_t linger = side->linger ? side->linger : LINGER_LEAST;
-    uint64_t later;
-
-    if (mp__count(now) - mp__count(side->other) >= MANY)
-        return now;
-    for (uint32_t i = 0; i < linger; i++)
-        mp__cpu_relax();
-    later = mp__load_acquire(word);
-    /* One more may be chance, and is all there is of a question and its
-     * answer. */
-    if (mp__count(later) - mp__count(now) < 2)
-        side->linger = linger > LINGER_LEAST ? linger / 2 : 0;
-    else
-        side->linger = linger < LINGER_MOST ? linger * 2 : linger;
-    return later;
-}
-
-/* A sleep that was short by itself shows that looking longer would have
- * paid. */
-static void
-learn(struct mp__side *side, mp_time slept)
-{
-    if (slept < 40000 && side->spins < SPINS_MOST)
-        side->spins =
-            side->spins * 4 < SPINS_MOST ? side->spins * 4 : SPINS_MOST;
-}
-
 void
 mp__side_wake_slow(mp__a32 *flag)
 {
@@ -176,7 +122,7 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
 
     if (r == -EAGAIN)
         return r;
-    if (mp__side_spin(side, word, seen))
+    if (mp__patience_spin(&side->patience, word, seen))
         return 0;
     if (r < 0)
         return r;
@@ -198,6 +144,6 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
             : mp__futex_wait(flag, up, until);
     mp__wait_end();
     if (r == 0)
-        learn(side, mp__now() - now);
+        mp__patience_slept(&side->patience, mp__now() - now);
     return r == -EINTR ? r : 0;
 }

@@ -20,6 +20,7 @@
 #include "channel/shelf.h"
 #include "region/heap.h"
 #include "region/mutex.h"
+#include "region/patience.h"
 
 #define MP__RING_GRANULE  16u
 #define MP__RING_HEADER   4u /* granules of a segment's header */
@@ -34,7 +35,7 @@ enum mp__record_kind {
 };
 
 struct mp__record {
-    uint64_t head; /* size << 8 | kind */
+    uint64_t head;        /* size << 8 | kind */
     unsigned char body[]; /* at least 8 bytes */
 };
 
@@ -65,9 +66,7 @@ struct mp__side {
                                      shelf, that is about to go into the ring */
     uint64_t intent_owner;        /* the caller */
     uint32_t intent_part;         /* in whose hands these are */
-    uint32_t spins;  /* how long it pays to look before sleeping, */
-    uint32_t linger; /* and after the other side has gone on */
-    uint32_t looks;  /* how often it was seen to, without lingering */
+    struct mp__patience patience;
     /* For reports: who slept last holding the mutex, with the other side at
      * which position, and since when. */
     uint64_t sleeper, sleeper_seen;
@@ -225,21 +224,12 @@ mp__side_lock(struct mp_queue *queue, struct mp__side *side,
 int mp__side_wait(struct mp_queue *queue, struct mp__side *side,
                   mp_time deadline, uint64_t seen);
 
-/* Looks at the other side's position for as long as it has paid lately.
- * Whether it moved. */
-int mp__side_spin(struct mp__side *side, mp__a64 *word, uint64_t seen);
-
-/* Holding `side`, whose mutex is held, has seen the other side at `now`, a
- * little further than side->other. Where it is after some pauses. */
-uint64_t mp__side_linger(struct mp__side *side, mp__a64 *word, uint64_t now);
-
-/* The same only if it has paid lately, or was not tried for long. */
+/* Holding `side`, whose mutex is held, has seen the other side at `now`,
+ * further than side->other. Where it is, if need be after some pauses. */
 static inline uint64_t
 mp__side_gather(struct mp__side *side, mp__a64 *word, uint64_t now)
 {
-    if (MP__LIKELY(side->linger == 0 && ++side->looks % 256))
-        return now;
-    return mp__side_linger(side, word, now);
+    return mp__patience_gather(&side->patience, word, side->other, now, 32);
 }
 
 /* Adds to the sum of bytes that goes with the position of `count` messages,

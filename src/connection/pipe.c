@@ -18,7 +18,6 @@
 
 #include <errno.h>
 
-#define SPINS_AT_FIRST 200u
 
 const struct mp__conn_ops mp__pipe_ops = {
     .send = mp__pipe_send,
@@ -39,7 +38,7 @@ init_side(struct mp__pipe_side *side, enum mp__mutex_kind kind)
 {
     mp__bias_init(&side->bias, kind);
     side->life = &side->never;
-    side->spins = SPINS_AT_FIRST;
+    mp__patience_init(&side->patience);
 }
 
 /* The cell is zero. */

@@ -9,6 +9,7 @@
 #include "connection/bias.h"
 #include "connection/conn.h"
 #include "connection/holders.h"
+#include "region/patience.h"
 #include "region/pollers.h"
 
 #include <string.h>
@@ -50,11 +51,9 @@ struct mp__pipe_side {
     mp__a32 *life;
     uint32_t life_seen;
     uint32_t changes;
-    mp__a32 never;   /* for `life`, if nobody is known: always 0 */
-    uint32_t spins;  /* how long it pays to look before sleeping, */
-    uint32_t linger; /* and after the other side has gone on */
-    uint32_t looks;  /* how often it was seen to, without lingering */
-    uint64_t bytes;  /* sender: sent by reference, up to the tail */
+    mp__a32 never; /* for `life`, if nobody is known: always 0 */
+    struct mp__patience patience;
+    uint64_t bytes; /* sender: sent by reference, up to the tail */
     /* What is about to be passed on by the next commit, for repair; only under
      * the mutex. */
     uint64_t intent_position MP__ALIGNED(MP__LINE); /* before that commit */
@@ -181,20 +180,12 @@ ssize_t mp__pipe_exit(const struct mp__pipe_use *use, ssize_t r);
 int mp__pipe_wait(const struct mp__pipe_use *use, uint64_t seen,
                   mp_time deadline);
 
-/* Inside, by bias or mutex: looks at the other side's position for as long as
- * it has paid lately. Whether it moved. */
-int mp__pipe_spin(struct mp__pipe_side *side, mp__a64 *word, uint64_t seen);
-
 /* Inside: has seen the other side at `now`, further than side->other. Where it
- * is after some pauses, if they have paid lately or were not tried for long. */
-MP__COLD uint64_t mp__pipe_linger(struct mp__pipe_side *side, mp__a64 *word,
-                                  uint64_t now);
+ * is, if need be after some pauses. */
 static inline uint64_t
 mp__pipe_gather(struct mp__pipe_side *side, mp__a64 *word, uint64_t now)
 {
-    if (MP__LIKELY(side->linger == 0 && ++side->looks % 256))
-        return now;
-    return mp__pipe_linger(side, word, now);
+    return mp__patience_gather(&side->patience, word, side->other, now, 0);
 }
 
 /* Wakes the other side, and pollers. To be called before the commit that they

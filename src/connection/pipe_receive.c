@@ -218,7 +218,7 @@ wait_quickly(struct mp__pipe_ring *ring, mp_time deadline)
 
     if (deadline == MP_NOW)
         return NOT_QUICK;
-    if (!mp__pipe_spin(side, &ring->tail, side->other))
+    if (!mp__patience_spin(&side->patience, &ring->tail, side->other))
         return IN_VAIN;
     return has_some(ring, side) ? 0 : IN_VAIN;
 }

@@ -288,7 +288,7 @@ wait_quickly(struct mp__pipe_ring *ring, uint64_t end, mp_time deadline)
         return 0;
     if (deadline == MP_NOW)
         return NOT_QUICK;
-    mp__pipe_spin(side, &ring->head, side->other);
+    mp__patience_spin(&side->patience, &ring->head, side->other);
     look_again(side, &ring->head);
     return end - side->other <= MP__PIPE_GRANULES ? 0 : IN_VAIN;
 }

@@ -25,17 +25,11 @@
 #include <limits.h>
 #include <sched.h>
 
-#define TURNS       2        /* given to others before we sleep for a mutex, */
-#define LOOKS       64       /* and looks at it before each */
-#define NAP         200000   /* ns: while the other side is stuck at work */
-#define GRACE       10000000 /* ns: for a lock, where waiting is not allowed */
-#define PATIENCE    100000000 /* ns: for a lock, till we ask if it is closed */
-#define SPINS_LEAST 16u
-#define SPINS_MOST  2000u
-
-#define LINGER_LEAST 8u /* in pauses, as spins are */
-#define LINGER_MOST  32u
-#define MANY         16u /* granules at once are worth their price */
+#define TURNS    2         /* given to others before we sleep for a mutex, */
+#define LOOKS    64        /* and looks at it before each */
+#define NAP      200000    /* ns: while the other side is stuck at work */
+#define GRACE    10000000  /* ns: for a lock, where waiting is not allowed */
+#define PATIENCE 100000000 /* ns: for a lock, till we ask if it is closed */
 
 static struct mp__pipe_use
 to_send(struct mp__pipe_end *end)
@@ -296,54 +290,6 @@ mp__pipe_news(struct mp__pipe_end *end)
 
 /* ---- Looking ---- */
 
-int
-mp__pipe_spin(struct mp__pipe_side *side, mp__a64 *word, uint64_t seen)
-{
-    uint32_t n = mp__view.cpus > 1 ? side->spins : 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        if (mp__load_acquire(word) != seen) {
-            /* Leave room for twice of what it took. */
-            if (i * 2 > n && n < SPINS_MOST)
-                side->spins = n * 2 < SPINS_MOST ? n * 2 : SPINS_MOST;
-            return 1;
-        }
-        mp__cpu_relax();
-    }
-    side->spins = n / 2 > SPINS_LEAST ? n / 2 : SPINS_LEAST;
-    return 0;
-}
-
-uint64_t
-mp__pipe_linger(struct mp__pipe_side *side, mp__a64 *word, uint64_t now)
-{
-    uint32_t linger = side->linger ? side->linger : LINGER_LEAST;
-    uint64_t later;
-
-    if (now - side->other >= MANY)
-        return now;
-    for (uint32_t i = 0; i < linger; i++)
-        mp__cpu_relax();
-    later = mp__load_acquire(word);
-    /* One more may be chance, and is all there is of a question and its
-     * answer. */
-    if (later - now < 2)
-        side->linger = linger > LINGER_LEAST ? linger / 2 : 0;
-    else
-        side->linger = linger < LINGER_MOST ? linger * 2 : linger;
-    return later;
-}
-
-/* A sleep that was short by itself shows that looking longer would have
- * paid. */
-static void
-learn(struct mp__pipe_side *side, mp_time slept)
-{
-    if (slept < 40000 && side->spins < SPINS_MOST)
-        side->spins =
-            side->spins * 4 < SPINS_MOST ? side->spins * 4 : SPINS_MOST;
-}
-
 /* ---- Sleeping ---- */
 
 void
@@ -444,7 +390,7 @@ sleep_for(const struct mp__pipe_use *use, uint64_t seen, mp_time deadline)
             return 0;
         r = sleep_once(use, up | MP__PIPE_SLEEPER, until);
         if (r == 0)
-            learn(use->side, mp__now() - now);
+            mp__patience_slept(&use->side->patience, mp__now() - now);
         if (r != -ETIMEDOUT || again || until == slice_end)
             return r;
     }
@@ -459,7 +405,7 @@ mp__pipe_wait(const struct mp__pipe_use *use, uint64_t seen, mp_time deadline)
         return catch_up(use, deadline);
     if (r == -EAGAIN)
         return end_wait(use, seen, r);
-    if (!use->spun && mp__pipe_spin(use->side, use->word, seen))
+    if (!use->spun && mp__patience_spin(&use->side->patience, use->word, seen))
         return 0;
     if (r == 0)
         r = sleep_for(use, seen, deadline);

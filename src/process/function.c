@@ -46,25 +46,12 @@ cached_import(const struct mp__function *f)
     return &imported[(f->offset / 16 + f->module) % CACHE_SIZE];
 }
 
+_Static_assert(MP__MUTEX_PLAIN == 0, "zeroes are a plain mutex");
+
 static struct modules *
 shared_modules(void)
 {
-    _Atomic(void *) *root = mp__region_root(MP__ROOT_MODULES);
-    void *expected = NULL;
-    struct modules *table = mp__load_acquire(root);
-
-    if (table)
-        return table;
-    table = mp__block_alloc(sizeof(*table), 1);
-    if (!table)
-        return NULL;
-    mp__mutex_init(&table->lock, MP__MUTEX_PLAIN);
-    mp__block_keep(table); /* before others see it: a death here leaks it */
-    if (!mp__cas(root, &expected, table)) {
-        mp__block_free(table);
-        return expected;
-    }
-    return table;
+    return mp__block_at_root(MP__ROOT_MODULES, sizeof(struct modules));
 }
 
 static int

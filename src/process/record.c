@@ -74,21 +74,7 @@ register_names(void)
 static struct family *
 shared_family(void)
 {
-    _Atomic(void *) *root = mp__region_root(MP__ROOT_PROCESS);
-    void *family = mp__load_acquire(root);
-    void *expected = NULL;
-
-    if (family)
-        return family;
-    family = mp__block_alloc(sizeof(struct family), 1);
-    if (!family)
-        return NULL;
-    mp__block_keep(family); /* before others see it: a death here leaks it */
-    if (!mp__cas(root, &expected, family)) {
-        mp__block_free(family);
-        return expected;
-    }
-    return family;
+    return mp__block_at_root(MP__ROOT_PROCESS, sizeof(struct family));
 }
 
 static uint32_t

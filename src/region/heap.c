@@ -94,6 +94,25 @@ mp__block_keep(void *block)
     mp__hands_clear_of(mp__me.index, block);
 }
 
+void *
+mp__block_at_root(enum mp__root_slot slot, size_t size)
+{
+    _Atomic(void *) *root = mp__region_root(slot);
+    void *block = mp__load_acquire(root), *expected = NULL;
+
+    if (block)
+        return block;
+    block = mp__block_alloc(size, 1);
+    if (!block)
+        return NULL;
+    mp__block_keep(block); /* before others see it: a death here leaks it */
+    if (!mp__cas(root, &expected, block)) {
+        mp__block_free(block);
+        return expected;
+    }
+    return block;
+}
+
 int
 mp__block_free_for(void *block, uint32_t index)
 {

@@ -18,6 +18,9 @@ void mp__block_keep(void *block);
 int mp__block_free(void *block);
 /* The same on behalf of participant `index`, in whose hand it may be. */
 int mp__block_free_for(void *block, uint32_t index);
+/* The zeroed block of `size` bytes that a root slot (region.h) leads to, one for
+ * the whole family: made by who asks first. NULL: no memory. */
+void *mp__block_at_root(enum mp__root_slot slot, size_t size);
 /* Copies `size` bytes into a block that may be fresh. */
 void mp__block_fill(void *block, const void *data, size_t size);
 /* Bytes of a live block that the caller may use; 0 if it is none. */
