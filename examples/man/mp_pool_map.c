@@ -28,7 +28,7 @@ divide(const void *item, void *result, void *ctx)
 
     (void)ctx;
     if (pair->b == 0)
-        return -EDOM;
+        return -EINVAL;
     *quotient = pair->a / pair->b;
     return 0;
 }

@@ -9,7 +9,10 @@
  * the loader's one; older ones take it, which another thread would hold for
  * moments only), and a wild frame may end the process at any point: then that
  * is the crash, and what has been noted before stays. Files are told by the
- * kernel, whose list of mappings is right whatever has been loaded since. */
+ * kernel, whose list of mappings is right whatever has been loaded since.
+ *
+ * Without an unwinder (MP__UNWINDER: one that can be linked, which gcc's for
+ * another C library cannot) there is the frame alone that was interrupted. */
 #include "os/backtrace.h"
 
 #include <fcntl.h>
@@ -39,6 +42,7 @@ mp__backtrace_stack(const void *context)
 #endif
 }
 
+#if defined(PC) && defined(MP__UNWINDER)
 /* A call of something that is no code has left no frame, and no tables tell
  * of one. As if it had returned at once: to the end of the call. */
 static void
@@ -51,18 +55,11 @@ undo_call(ucontext_t *context)
     registers[REG_RSP] += (greg_t)sizeof(greg_t);
 #elif defined(__aarch64__)
     context->uc_mcontext.pc = context->uc_mcontext.regs[30] - 1;
-#else
-    (void)context;
 #endif
 }
+#endif
 
 /* ---- Frames ---- */
-
-struct walk {
-    struct mp__backtrace *trace;
-    uint64_t bottom;
-    int begun; /* the handler's own frames are over */
-};
 
 static void
 add_frame(struct mp__backtrace *trace, uint64_t address)
@@ -73,6 +70,13 @@ add_frame(struct mp__backtrace *trace, uint64_t address)
     /* release: who reads the count reads the frame */
     mp__store_release(&trace->frames, n + 1);
 }
+
+#ifdef MP__UNWINDER
+struct walk {
+    struct mp__backtrace *trace;
+    uint64_t bottom;
+    int begun; /* the handler's own frames are over */
+};
 
 /* Whether the walk is still in the handler; its last step is to find the frame
  * that was interrupted, which may have been noted before. */
@@ -102,6 +106,34 @@ visit(struct _Unwind_Context *frame, void *arg)
                ? _URC_NO_REASON
                : _URC_END_OF_STACK;
 }
+
+static void
+walk_frames(struct mp__backtrace *trace, ucontext_t *context, uint64_t touched,
+            uint64_t bottom)
+{
+    struct walk walk = {.trace = trace, .bottom = bottom};
+#ifdef PC
+    ucontext_t before = *context;
+
+    if (PC(context) == touched)
+        undo_call(context);
+    _Unwind_Backtrace(visit, &walk);
+    *context = before;
+#else
+    (void)context;
+    (void)touched;
+    _Unwind_Backtrace(visit, &walk);
+#endif
+}
+
+static _Unwind_Reason_Code
+stop_at_once(struct _Unwind_Context *frame, void *arg)
+{
+    (void)frame;
+    (void)arg;
+    return _URC_END_OF_STACK;
+}
+#endif
 
 /* ---- Files ---- */
 
@@ -214,32 +246,20 @@ void
 mp__backtrace_take(struct mp__backtrace *trace, void *context,
                    uint64_t touched, uint64_t bottom)
 {
-    struct walk walk = {.trace = trace, .bottom = bottom};
-
     begin(trace, context);
-#ifdef PC
-    if (PC((ucontext_t *)context) == touched) {
-        ucontext_t before = *(ucontext_t *)context;
-
-        undo_call(context);
-        _Unwind_Backtrace(visit, &walk);
-        *(ucontext_t *)context = before;
-    } else
-#endif
-        _Unwind_Backtrace(visit, &walk);
+#ifdef MP__UNWINDER
+    walk_frames(trace, context, touched, bottom);
     find_files(trace);
-}
-
-static _Unwind_Reason_Code
-stop_at_once(struct _Unwind_Context *frame, void *arg)
-{
-    (void)frame;
-    (void)arg;
-    return _URC_END_OF_STACK;
+#else
+    (void)touched;
+    (void)bottom;
+#endif
 }
 
 void
 mp__backtrace_prepare(void)
 {
+#ifdef MP__UNWINDER
     _Unwind_Backtrace(stop_at_once, NULL);
+#endif
 }

@@ -238,7 +238,9 @@ mp__pidfd_code(int pidfd, pid_t pid)
 
     if (code != MP__CODE_NONE)
         return code;
-    if (ioctl(pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_EXIT))
+    /* C libraries differ about the type of the request. */
+    if (syscall(SYS_ioctl, pidfd, GET_INFO, &info) == 0 &&
+        (info.mask & INFO_EXIT))
         return code_of_status(info.exit_code);
     return MP__CODE_NONE;
 }

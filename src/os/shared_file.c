@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FOLDER "/dev/shm"
@@ -76,8 +77,9 @@ mp__shared_file_publish(struct mp__shared_file *file, const char *name)
 
     path_of(path, name);
     if (file->interim[0]) {
-        if (renameat2(AT_FDCWD, path_of(own, file->interim), AT_FDCWD, path,
-                      RENAME_NOREPLACE) < 0)
+        /* Not every C library has a function for it. */
+        if (syscall(SYS_renameat2, AT_FDCWD, path_of(own, file->interim),
+                    AT_FDCWD, path, 1 /* RENAME_NOREPLACE */) < 0)
             return -errno;
         file->interim[0] = 0;
         return 0;

@@ -48,12 +48,6 @@ drawer(void)
     return mp__region_root(MP__ROOT_DRAWER);
 }
 
-static int
-somebody_draws(void)
-{
-    return mp__participant_find((uintptr_t)atomic_load(drawer())) != NULL;
-}
-
 /* Becomes the drawer, if nobody is. */
 static int
 take_screen(struct mp__progress *progress)
@@ -321,6 +315,12 @@ mp__progress_end(struct mp__progress *p)
 /* ---- Workers ---- */
 
 #ifdef __GLIBC__
+static int
+somebody_draws(void)
+{
+    return mp__participant_find((uintptr_t)atomic_load(drawer())) != NULL;
+}
+
 /* A bar in the way is wiped away by the same write. */
 static ssize_t
 write_line(void *unused, const char *data, size_t size)
