@@ -21,8 +21,9 @@ configured = @test -f $(1)/build.ninja || meson setup $(1) $(2) >&2
 # Of the tests: those that are programs of ours, and no checks of the tree.
 programs := --no-rebuild --no-suite house --no-suite headers --no-suite install
 
-.PHONY: build help run test check-fast bench sweep soak soak-queue soak-pool \
-	fuzz model asan tsan valgrind install uninstall fmt clean
+.PHONY: build help run test check-fast bench sweep soak soak-queue soak-pool soak-dict \
+	fuzz model asan tsan valgrind net musl aarch64 deb install uninstall \
+	fmt clean
 
 build: ## build the library, the examples and the tests (the default)
 	@$(deps) build
@@ -86,6 +87,14 @@ soak-pool: ## kill a pool's worker every 5 ms for SECONDS=60
 	@ninja -C $(BUILD) tests/stress/soak
 	@$(BUILD)/tests/stress/soak pool $(SECONDS)
 
+soak-dict: SECONDS = 300
+soak-dict: ## kill those who use a dict, then a list, for SECONDS=300; histories checked
+	@$(deps) build
+	$(call configured,$(BUILD))
+	@ninja -C $(BUILD) tests/stress/soak
+	@$(BUILD)/tests/stress/soak dict $(SECONDS)
+	@$(BUILD)/tests/stress/soak list $(SECONDS)
+
 fuzz: SECONDS = 600
 fuzz: ## feed bytes to all that parses them, or FUZZ=name; each SECONDS=600
 	@$(deps) build fuzz
@@ -123,6 +132,23 @@ valgrind: ## run the tests of the lower rooms under valgrind's memcheck
 	    --no-suite process --no-suite pool --no-suite examples \
 	    --no-suite stress --no-suite sweep
 
+net: ## two hosts and a cable that delays, loses, is cut; as root
+	@$(deps) build net
+	$(call configured,$(BUILD))
+	@$(tools)/run-tests $(BUILD) --suite net
+
+musl: ## build against musl, and run the manual's programs
+	@$(deps) build cross-musl
+	@$(tools)/build-cross musl build-musl
+
+aarch64: ## build for 64-bit ARM, and run the manual's programs by qemu-user
+	@$(deps) build cross-aarch64
+	@$(tools)/build-cross aarch64 build-aarch64
+
+deb: ## make the Debian packages, in build-deb
+	@$(deps) build deb
+	@$(tools)/build-deb build-deb
+
 install: ## install below DESTDIR, for use from PREFIX=/usr/local
 install: build
 	@meson configure $(BUILD) --prefix='$(PREFIX)'
@@ -139,4 +165,5 @@ fmt: ## format the sources by clang-format
 
 clean: ## remove all that was built
 	rm -rf $(BUILD) build-bench build-asan build-tsan build-valgrind \
-	    build-fuzz build-mutation
+	    build-fuzz build-mutation build-musl build-musl-headers \
+	    build-aarch64 build-deb

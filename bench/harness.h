@@ -47,8 +47,8 @@ extern const struct bench process_benches[], lock_benches[],
     sync_barrier_benches[], queue_benches[], queue_batch_benches[],
     queue_zerocopy_benches[], queue_task_benches[], queue_idle_benches[],
     pool_benches[], pool_map_benches[], pool_imap_benches[], alloc_benches[],
-    value_benches[], pipe_benches[], tcp_benches[], command_benches[],
-    command_file_benches[];
+    value_benches[], pipe_benches[], tcp_benches[],
+    manager_benches[], command_benches[], command_file_benches[];
 
 /* Makes what the benches of commands work on, and removes it. */
 void commands_prepare(void);

@@ -33,6 +33,7 @@ static const struct subject {
     {value_benches, NULL, NULL},
     {pipe_benches, NULL, NULL},
     {tcp_benches, NULL, NULL},
+    {manager_benches, NULL, NULL},
     {command_benches, NULL, NULL},
     {command_file_benches, commands_prepare, commands_tidy},
 };

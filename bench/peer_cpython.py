@@ -19,6 +19,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Client, Listener
 from multiprocessing.heap import BufferWrapper
+from multiprocessing.managers import SyncManager
 from multiprocessing.sharedctypes import RawArray, RawValue
 
 now = time.monotonic_ns
@@ -636,6 +637,63 @@ def decode_of(value):
     return measure
 
 
+# Managers: see manager.h
+
+MANAGER_KEYS = ["key-%d" % i for i in range(1024)]
+
+
+def use_value(seat, value, n):
+    for i in range(0, n, 2):
+        value.value = i
+        check(value.value % 2 == 0, "a value is another one")
+
+
+def use_list(seat, shared, n):
+    for i in range(n):
+        shared.append(i)
+
+
+def use_dict(seat, shared, n):
+    for x in range(seat * 61, seat * 61 + n // 2):
+        shared[MANAGER_KEYS[x % 1024]] = x
+        check(shared[MANAGER_KEYS[x % 1024]] % 1024 == x % 1024,
+              "a key has the value of another one")
+
+
+def use_lock(seat, lock, counter, n):
+    for _ in range(n):
+        lock.acquire()
+        counter.value += 1
+        lock.release()
+
+
+def manager_member(seat, use, *args):
+    n = args[-1]
+    return (lambda: use(seat, *args[:-1], n // 4),
+            lambda: use(seat, *args[:-1], n))
+
+
+def manager_of(job, address=None):
+    def measure(size, producers, consumers, pinned, ops):
+        counter = RawValue("q", 0)
+        with SyncManager(address) as manager:
+            n = ops // producers
+            if job == "value":
+                args = use_value, manager.Value("q", 0), n
+            elif job == "list":
+                args = use_list, manager.list(), n
+            elif job == "dict":
+                args = use_dict, manager.dict(), n
+            else:
+                args = use_lock, manager.Lock(), counter, n
+            ns = crew(producers, pinned, manager_member, *args)
+        check(counter.value in (0, ops + ops // 4), "the lock let two in")
+        return ns / ops
+    return measure
+
+
+LOOPBACK = ("127.0.0.1", 0)
+
 VALUES = {
     "small": [42, None, "Hello"],
     "ints": [value_int(i) for i in range(1000)],
@@ -645,6 +703,10 @@ VALUES = {
 KINDS = {
     **{"encode_" + name: encode_of(value) for name, value in VALUES.items()},
     **{"decode_" + name: decode_of(value) for name, value in VALUES.items()},
+    **{"manager_" + job: manager_of(job)
+       for job in ("value", "list", "dict", "lock")},
+    **{"manager_tcp_" + job: manager_of(job, LOOPBACK)
+       for job in ("value", "list", "dict", "lock")},
     "stream": stream_of(mp.Queue),
     "stream_simple": stream_of(mp.SimpleQueue),
     "stream_pipe": stream_of(Pipe),

@@ -47,7 +47,8 @@ typedef struct mp_any {
 #define MP_ANY_BYTES  6
 #define MP_ANY_LIST   7
 #define MP_ANY_DICT   8
-#define MP_ANY_EXT    9 /* of another program's: a type, and bytes */
+#define MP_ANY_EXT    9 /* a type, and bytes: of another program's; type 1: the
+                           handle of an object */
 
 /* What it is; -EPROTO: no value. The name is "list", "None", ... */
 MP_API int mp_any_type(mp_any any);
@@ -166,6 +167,11 @@ MP_API void mp_any_free(mp_any any);
  *   s  S                 const char *; const char *, size_t      string
  *   y                    const void *, size_t                    bytes
  *   v                    mp_any
+ *   h                    a handle: mp_list *, mp_dict *, mp_set *, mp_namespace *,
+ *                        mp_value *, mp_array *, mp_lock *, mp_rlock *,
+ *                        mp_semaphore *, mp_event *, mp_condition *,
+ *                        mp_barrier *, mp_queue *, mp_pool *, mp_object *; NULL:
+ *                        None. -EBADF: it is none of a live one
  *   *i *I *l *L *q *Q *z *d    pointer to n numbers, size_t n: a list of them
  *   [..]                 list; items follow each other, commas as you like
  *   {k:v,k:v}            dict; k is a format, as a rule s
@@ -179,6 +185,9 @@ MP_API void mp_any_free(mp_any any);
  *                        free(); -EINVAL if there is a NUL inside
  *   S y                  pointer and size_t of where it lies
  *   v                    mp_any: any value
+ *   h                    pointer to a handle; -EBADF: its object has been
+ *                        destroyed; -ENOTCONN: it is of another family, and
+ *                        there is no manager by which it can be reached
  *   *i ..                type *, size_t *n: room for *n numbers, n is how many
  *                        there were; -EMSGSIZE beyond
  *   {'k':v}              the entry of that key, wherever it is; others are

@@ -22,8 +22,9 @@
  * got; the lock tells (-EOWNERDEAD) if it was held meanwhile.
  *
  * All functions are thread-safe, and none may be called in a signal handler.
- * A handle that is no live array gives -EBADF. As for the macros see
- * value.h. */
+ * A handle that is no live array gives -EBADF. One of another family (manager.h)
+ * may be used alike, but has no mp_array_data(), and is printed up to 2^20 items
+ * (else -EMSGSIZE). As for the macros see value.h. */
 #ifndef MPROC_ARRAY_H
 #define MPROC_ARRAY_H
 

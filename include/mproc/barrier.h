@@ -9,7 +9,11 @@
  * later at once.
  *
  * All functions are thread-safe, and none may be called in a signal handler.
- * A handle that is not a live barrier gives -EBADF. */
+ * A handle that is not a live barrier gives -EBADF.
+ *
+ * At a barrier of another family (manager.h) the action runs here, if the caller
+ * comes last, and its deadline holds whatever happens: who gives up waiting
+ * breaks the barrier. */
 #ifndef MPROC_BARRIER_H
 #define MPROC_BARRIER_H
 

@@ -22,7 +22,11 @@
  *
  * All functions are thread-safe, and none may be called in a signal handler.
  * Notifying nobody makes no system call. A handle that is not a live condition
- * gives -EBADF. */
+ * gives -EBADF.
+ *
+ * A condition of another family (manager.h): predicates run here. A wait is not
+ * ended by signals, for it must have the lock back when it returns; if it has
+ * lost it, as the manager was not to be reached any more, that is -EPIPE. */
 #ifndef MPROC_CONDITION_H
 #define MPROC_CONDITION_H
 

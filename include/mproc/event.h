@@ -7,7 +7,11 @@
  *
  * All functions are thread-safe, and none may be called in a signal handler.
  * mp_event_is_set(), and mp_event_set() when nobody waits, make no system
- * call. A handle that is not a live event gives -EBADF. */
+ * call. A handle that is not a live event gives -EBADF.
+ *
+ * An event of another family (manager.h) may be used alike, but mp_event_fd() is
+ * -EREMOTE, and who waits for it here does not keep it from being destroyed
+ * there: -EBADF then. */
 #ifndef MPROC_EVENT_H
 #define MPROC_EVENT_H
 

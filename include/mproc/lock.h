@@ -18,7 +18,11 @@
  * All functions are thread-safe, and none may be called in a signal handler.
  * Without contention none makes a system call. Locks are not fair: who comes
  * just in time overtakes those who sleep. A handle that is not a live lock of
- * that kind gives -EBADF. */
+ * that kind gives -EBADF.
+ *
+ * A lock of another family (manager.h): the owner is the calling thread, whose
+ * death is told as above, here and there. What mp_lock_owner() and
+ * mp_lock_waiters() name in its place is the manager's server. */
 #ifndef MPROC_LOCK_H
 #define MPROC_LOCK_H
 

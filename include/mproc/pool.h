@@ -22,6 +22,15 @@
  * included. Functions are thread-safe; none may be called in a signal
  * handler.
  *
+ * The handle may come from mp_manager_lookup(), for a pool of another program or
+ * machine (manager.h). Functions go there by name: both programs register theirs
+ * by mp_manager_register_task() or mp_manager_register_map(), else -EINVAL.
+ * Arguments and results are copied. What needs memory in common is -EREMOTE:
+ * callbacks, iterators (mp_pool_imap()), .codes, .ctx without .ctx_size, `out` of
+ * mp_pool_map_async() (mp_result_get() gives all results), descriptors, handles
+ * of workers; bars are not drawn. A result is freed when its client ends; the
+ * task goes on.
+ *
  * With MPROC_TRACE=FILE in the environment every task of every worker is
  * written to FILE, for Perfetto or chrome://tracing. */
 #ifndef MPROC_POOL_H

@@ -14,6 +14,13 @@
  * all; nothing is seen twice; nobody is left asleep. A message that a
  * consumer has taken is gone with it, unless the queue redelivers.
  *
+ * The handle may come from mp_manager_lookup(), for a queue of another program
+ * or machine (manager.h). A message that is on its way to such a client is the
+ * first of the queue again if the client ends before it has arrived, or does not
+ * want it (-EMSGSIZE, another format). mp_queue_task_done() is for tasks that
+ * the calling thread has got itself. What is about memory (mp_queue_reserve(),
+ * mp_queue_take(), mp_queue_fd(), ...) is -EREMOTE there.
+ *
  * All functions are thread-safe and none may be called in a signal handler.
  * Without contention none makes a system call. A handle that is not a live
  * queue gives -EBADF. */

@@ -14,7 +14,8 @@
  * All functions are thread-safe, and none may be called in a signal handler.
  * Without contention none makes a system call. Who comes just in time
  * overtakes those who sleep. A handle that is not a live semaphore gives
- * -EBADF. */
+ * -EBADF. One of another family (manager.h) may be used alike; tracked permits are
+ * the calling thread's. */
 #ifndef MPROC_SEMAPHORE_H
 #define MPROC_SEMAPHORE_H
 

@@ -21,7 +21,8 @@
  * or not at all, and there is nothing to repair.
  *
  * All functions are thread-safe, and none may be called in a signal handler.
- * A handle that is no live value gives -EBADF.
+ * A handle that is no live value gives -EBADF. One of another family (manager.h)
+ * may be used alike, its lock, too; a pointer in it means nothing here.
  *
  * Those that take a number, or give one through a pointer, are macros over
  * functions of the same name: the prototypes show the functions. A name in

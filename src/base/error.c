@@ -15,6 +15,13 @@
 
 static __thread char detail[512];
 
+/* A failure that nearly nobody reads of: its text is made when it is asked for.
+ * No function: there is none. */
+static __thread struct {
+    const char *function, *what;
+    const void *handle;
+} remote;
+
 /* What a code means here, where that differs from strerror()'s sentence. */
 static const struct {
     int code;
@@ -51,6 +58,7 @@ mp__fail(int code, const char *format, ...)
 {
     va_list args;
 
+    remote.function = NULL;
     va_start(args, format);
     vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
@@ -68,9 +76,23 @@ mp__fail_handle(const char *function, const void *handle, const char *what)
                     function, handle, what);
 }
 
+int
+mp__fail_remote(const char *function, const void *handle, const char *what)
+{
+    remote.function = function;
+    remote.handle = handle;
+    remote.what = what;
+    return -EREMOTE;
+}
+
 const char *
 mp_last_error(void)
 {
+    if (remote.function)
+        mp__fail(-EREMOTE,
+                 "%s: %p is %s of another family: this can be done at home "
+                 "only",
+                 remote.function, remote.handle, remote.what);
     return detail;
 }
 

@@ -13,3 +13,8 @@ int mp__fail(int code, const char *format, ...) MP__PRINTF(2, 3);
  * "a queue". */
 int mp__fail_handle(const char *function, const void *handle,
                     const char *what);
+
+/* The same for one of another family, -EREMOTE: quick, for it comes before each
+ * remote call. `function` and `what` stay. */
+int mp__fail_remote(const char *function, const void *handle,
+                    const char *what);

@@ -6,6 +6,7 @@
 
 #include "channel/ring.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The first message of the ring, and where the head will be after it. */
@@ -96,7 +97,9 @@ mp__ring_has_some(struct mp_queue *queue)
 }
 
 /* Takes the mutex and waits for the first message of the ring. 0, or an error
- * and the mutex is not held. */
+ * and the mutex is not held. MP__QUEUE_AGAIN: the queue has got a shelf
+ * meanwhile: begin anew. */
+#define MP__QUEUE_AGAIN (-ERESTART)
 int mp__queue_find(struct mp_queue *queue, mp_time deadline,
                    struct mp__found *found);
 
@@ -115,13 +118,29 @@ int mp__queue_await(struct mp_queue *queue, mp_time deadline);
 typedef int mp__look_fn(const void *data, size_t size, void *arg);
 
 /* Takes the first message if `look` likes it, which is asked once at most. 0, or
- * errors as mp_queue_get(); takes the mutex itself. */
+ * errors as mp_queue_get(); takes the mutex itself. `arg` is a struct
+ * mp__taking. */
 int mp__queue_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
                        mp_time deadline, const char *function);
+
+/* The same of queues of other families: queue_far.c. */
+ssize_t mp__queue_far_get(mp_queue *queue, void *buf, size_t cap,
+                          mp_time deadline);
+ssize_t mp__queue_far_put_many(mp_queue *queue, const void *items,
+                               size_t size, size_t n, mp_time deadline);
+ssize_t mp__queue_far_get_many(mp_queue *queue, void *buf, size_t size,
+                               size_t n, size_t *ret_sizes, mp_time deadline);
+int mp__queue_far_get_look(mp_queue *queue, mp__look_fn *look, void *arg,
+                           mp_time deadline);
 
 /* Goes on to the next segment, leaving the mutex meanwhile. 0, or an error and
  * the mutex is not held. */
 int mp__queue_next_segment(struct mp_queue *queue, mp_time deadline);
+
+/* Takes the first message of the ring, which was found, and leaves the mutex.
+ * Its size. */
+ssize_t mp__queue_take_found(struct mp_queue *queue,
+                             const struct mp__found *found, void *buf);
 
 /* ---- Queues with a shelf: queue_shelf.c, queue_return.c ---- */
 
@@ -163,6 +182,7 @@ struct mp__wish {
     void *look_arg;    /* argument */
     int hold;       /* in a slot, until it is done */
     int whole;      /* with all its bytes */
+    int on_way;     /* it goes to a remote client */
     void *fresh;    /* a block in hand, for bytes that do not fit a slot, */
     size_t room;    /* and its size; */
     int fresh_used; /* set if it was taken */
@@ -181,6 +201,14 @@ int mp__shelf_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
                        mp_time deadline);
 ssize_t mp__shelf_next_size(struct mp_queue *queue, mp_time deadline);
 int mp__shelf_discard(struct mp_queue *queue);
+
+/* Takes a message as wished, to be held. */
+int mp__shelf_hold(struct mp_queue *queue, struct mp__wish *wish,
+                   mp_message *ret_message);
+
+/* The slot that the message says it is in; NULL: it is not. */
+struct mp__slot *mp__message_slot(struct mp_queue *queue,
+                                  const mp_message *message);
 
 /* The consumers' leader sleeps on its flag, and watches those who hold
  * messages. As mp__futex_wait(). */

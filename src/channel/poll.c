@@ -101,7 +101,7 @@ mp__queue_has_news(struct mp_queue *queue)
 
     if (!mp__queue_is_empty(queue))
         return 1;
-    if (!(queue->mode & MP__QUEUE_REDELIVER))
+    if (!(queue->mode & MP__QUEUE_RETURNS))
         return closing != MP__QUEUE_OPEN;
     if (mp__shelf_has_dead(shelf))
         return 1;
@@ -127,7 +127,7 @@ must_look(struct mp_queue *queue, uint32_t flag)
     if (mp__mutex_stays_held(&queue->closers, NULL, 0))
         return 1;
 #endif
-    if ((queue->mode & MP__QUEUE_REDELIVER) && !(flag & MP__FLAG_SLEEPER) &&
+    if ((queue->mode & MP__QUEUE_RETURNS) && !(flag & MP__FLAG_SLEEPER) &&
         mp__mutex_stays_held(&queue->consumers.mutex, NULL, 0))
         return 1;
     return mp__queue_has_news(queue);

@@ -85,7 +85,12 @@ mp__queue_is_full(struct mp_queue *queue)
 size_t
 mp_queue_size(mp_queue *queue)
 {
-    return mp__queue_enter(queue, "mp_queue_size") < 0 ? 0 : count_of(queue);
+    ssize_t r = mp__queue_enter(queue, "mp_queue_size");
+
+    if (r == 0)
+        return count_of(queue);
+    r = MP__FAR(r, queue, MP__FAR_PLAIN, "");
+    return r < 0 ? 0 : (size_t)r;
 }
 
 int
@@ -93,7 +98,8 @@ mp_queue_empty(mp_queue *queue)
 {
     int r = mp__queue_enter(queue, "mp_queue_empty");
 
-    return r < 0 ? r : mp__queue_is_empty(queue);
+    return r < 0 ? (int)MP__FAR(r, queue, MP__FAR_PLAIN, "")
+                 : mp__queue_is_empty(queue);
 }
 
 int
@@ -101,7 +107,8 @@ mp_queue_full(mp_queue *queue)
 {
     int r = mp__queue_enter(queue, "mp_queue_full");
 
-    return r < 0 ? r : mp__queue_is_full(queue);
+    return r < 0 ? (int)MP__FAR(r, queue, MP__FAR_PLAIN, "")
+                 : mp__queue_is_full(queue);
 }
 
 /* ---- Life ---- */
@@ -201,7 +208,7 @@ mp_queue_destroy(mp_queue *queue)
         return 0;
     r = mp__queue_enter(queue, "mp_queue_destroy");
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, queue, MP__FAR_PLAIN, "");
     if (!is_idle(&queue->producers) || !is_idle(&queue->consumers) ||
         (mp__load(&queue->joiners.joining) &&
          mp__waiters_of(&queue->joiners, sizeof(queue->joiners), NULL, 0)))
@@ -244,7 +251,7 @@ mp_queue_close(mp_queue *queue)
     int r = mp__queue_enter(queue, "mp_queue_close");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, queue, MP__FAR_PLAIN, "");
     mp__poll_begin_close(queue);
     if (mp__load(&queue->closing) != MP__QUEUE_CLOSED)
         mp__queue_finish_close(queue);

@@ -23,6 +23,27 @@ struct mp__claim {
 int mp__queue_get_claim(mp_queue *queue, struct mp__claim *claim,
                         mp_time deadline);
 
+/* ---- For who serves remote clients: queue_serve.c ---- */
+
+/* Looks at a message where it lies: below 0 it stays the first. */
+typedef int mp__message_look_fn(const void *data, size_t size, void *arg);
+
+/* Takes the first message, if `look` likes it, for a client that it is on its
+ * way to until mp__queue_arrived(): should the calling thread end before, it goes
+ * back to the front, and so it does with mp__queue_return(). Never waits. As
+ * mp_queue_take(). */
+int mp__queue_serve(mp_queue *queue, mp__message_look_fn *look, void *arg,
+                    mp_message *ret_message);
+
+/* By the thread that has taken it. A task stays its own until it is done. */
+void mp__queue_arrived(mp_queue *queue, mp_message *message);
+void mp__queue_return(mp_queue *queue, mp_message *message);
+
+/* Whether the calling thread has a task of the queue that is not done. */
+int mp__queue_holds(mp_queue *queue);
+
+/* ---- Claims ---- */
+
 /* After the death of a claim's owner: makes sure that the claim tells the
  * truth. Waits for no message. */
 void mp__queue_settle(mp_queue *queue, const struct mp__claim *claim);

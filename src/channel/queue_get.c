@@ -76,6 +76,14 @@ mp__queue_await(struct mp_queue *queue, mp_time deadline)
     return 0;
 }
 
+/* The queue has got a shelf while we waited, for the mutex or for a message. */
+MP__COLD static int
+leave_for_shelf(struct mp_queue *queue)
+{
+    mp__mutex_unlock(&queue->consumers.mutex);
+    return MP__QUEUE_AGAIN;
+}
+
 /* Waits for a message. 0, or an error and the mutex is not held. */
 static int
 wait_for_message(struct mp_queue *queue, mp_time deadline)
@@ -86,6 +94,9 @@ wait_for_message(struct mp_queue *queue, mp_time deadline)
     while (MP__UNLIKELY(mp__count(side->other) ==
                         mp__count(mp__load_relaxed(&queue->head)))) {
         int r = mp__queue_await(queue, deadline);
+
+        if (r >= 0 && queue->mode)
+            return leave_for_shelf(queue);
 
         if (r < 0) {
             mp__mutex_unlock(&side->mutex);
@@ -135,7 +146,8 @@ static int
 find(struct mp_queue *queue, mp_time deadline, struct mp__found *found)
 {
     for (;;) {
-        int r = wait_for_message(queue, deadline);
+        int r = MP__UNLIKELY(queue->mode) ? leave_for_shelf(queue)
+                                          : wait_for_message(queue, deadline);
 
         if (r < 0)
             return r;
@@ -194,6 +206,15 @@ mp__queue_take_reference(struct mp_queue *queue, const struct mp__found *found,
     return (ssize_t)found->size;
 }
 
+ssize_t
+mp__queue_take_found(struct mp_queue *queue, const struct mp__found *found,
+                     void *buf)
+{
+    return found->kind == MP__RECORD_MESSAGE
+               ? take_inline(queue, found, buf)
+               : mp__queue_take_reference(queue, found, buf);
+}
+
 /* What is so nearly always: a message is there, and lies in the ring. The
  * mutex is held, and stays so unless this returns a size. */
 static inline ssize_t
@@ -203,6 +224,8 @@ take_quickly(struct mp_queue *queue, void *buf, size_t cap)
     uint64_t head = mp__load_relaxed(&queue->head);
     struct mp__found found;
 
+    if (MP__UNLIKELY(queue->mode))
+        return -1;
     if (mp__count(side->other) == mp__count(head)) {
         uint64_t tail = mp__load_acquire(&queue->tail);
 
@@ -228,34 +251,44 @@ mp__queue_refuse(struct mp_queue *queue, size_t size, size_t cap,
 
 /* ---- The public face ---- */
 
-ssize_t
-mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
+static inline ssize_t
+get(struct mp_queue *queue, void *buf, size_t cap, mp_time deadline)
 {
     struct mp__found found;
     ssize_t size;
-    int r = mp__queue_enter(queue, "mp_queue_get");
+    int r =
+        mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    if (MP__UNLIKELY(buf == NULL && cap > 0))
-        return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
-    if (MP__UNLIKELY(queue->mode))
-        return mp__poll_after(
-            queue, mp__shelf_get(queue, buf, cap, deadline, "mp_queue_get"));
-    r = mp__side_lock(queue, &queue->consumers, mp__queue_is_empty, deadline);
-    if (MP__UNLIKELY(r < 0))
-        return mp__poll_after(queue, r);
     size = take_quickly(queue, buf, cap);
     if (MP__LIKELY(size >= 0))
         return size;
     r = find(queue, deadline, &found);
     if (r < 0)
-        return mp__poll_after(queue, r);
+        return r;
     if (found.size > cap)
         return mp__queue_refuse(queue, found.size, cap, "mp_queue_get");
-    if (found.kind == MP__RECORD_MESSAGE)
-        return take_inline(queue, &found, buf);
-    return mp__queue_take_reference(queue, &found, buf);
+    return mp__queue_take_found(queue, &found, buf);
+}
+
+ssize_t
+mp_queue_get(mp_queue *queue, void *buf, size_t cap, mp_time deadline)
+{
+    ssize_t r = mp__queue_enter(queue, "mp_queue_get");
+
+    if (MP__UNLIKELY(r < 0))
+        return r == -EREMOTE ? mp__queue_far_get(queue, buf, cap, deadline)
+                             : r;
+    if (MP__UNLIKELY(buf == NULL && cap > 0))
+        return mp__fail(-EINVAL, "mp_queue_get: buf is NULL, cap is %zu", cap);
+    r = MP__UNLIKELY(queue->mode) ? MP__QUEUE_AGAIN
+                                  : get(queue, buf, cap, deadline);
+    if (MP__LIKELY(r >= 0))
+        return r;
+    if (r == MP__QUEUE_AGAIN)
+        r = mp__shelf_get(queue, buf, cap, deadline, "mp_queue_get");
+    return mp__poll_after(queue, r);
 }
 
 static int
@@ -273,10 +306,8 @@ get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
              found.size, arg);
     if (r < 0)
         mp__mutex_unlock(&queue->consumers.mutex);
-    else if (inside)
-        take_inline(queue, &found, NULL);
     else
-        mp__queue_take_reference(queue, &found, NULL);
+        mp__queue_take_found(queue, &found, NULL);
     return r;
 }
 
@@ -287,9 +318,12 @@ mp__queue_get_look(struct mp_queue *queue, mp__look_fn *look, void *arg,
     int r = mp__queue_enter(queue, function);
 
     if (r < 0)
-        return r;
-    r = queue->mode ? mp__shelf_get_look(queue, look, arg, deadline)
-                    : get_look(queue, look, arg, deadline);
+        return r == -EREMOTE
+                   ? mp__queue_far_get_look(queue, look, arg, deadline)
+                   : r;
+    r = queue->mode ? MP__QUEUE_AGAIN : get_look(queue, look, arg, deadline);
+    if (r == MP__QUEUE_AGAIN)
+        r = mp__shelf_get_look(queue, look, arg, deadline);
     return (int)mp__poll_after(queue, r);
 }
 
@@ -300,10 +334,11 @@ mp_queue_next_size(mp_queue *queue, mp_time deadline)
     int r = mp__queue_enter(queue, "mp_queue_next_size");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
-    if (queue->mode)
+        return MP__FAR(r, queue, deadline, "");
+    r = queue->mode ? MP__QUEUE_AGAIN
+                    : mp__queue_find(queue, deadline, &found);
+    if (r == MP__QUEUE_AGAIN)
         return mp__poll_after(queue, mp__shelf_next_size(queue, deadline));
-    r = mp__queue_find(queue, deadline, &found);
     if (r < 0)
         return mp__poll_after(queue, r);
     mp__mutex_unlock(&queue->consumers.mutex);
@@ -359,16 +394,13 @@ int
 mp__queue_discard(mp_queue *queue)
 {
     struct mp__found found;
-    int r;
+    int r =
+        queue->mode ? MP__QUEUE_AGAIN : mp__queue_find(queue, MP_NOW, &found);
 
-    if (queue->mode)
+    if (r == MP__QUEUE_AGAIN)
         return mp__shelf_discard(queue);
-    r = mp__queue_find(queue, MP_NOW, &found);
     if (r < 0)
         return r;
-    if (found.kind == MP__RECORD_MESSAGE)
-        take_inline(queue, &found, NULL);
-    else
-        mp__queue_take_reference(queue, &found, NULL);
+    mp__queue_take_found(queue, &found, NULL);
     return 0;
 }

@@ -61,7 +61,7 @@ settle_dead(struct mp_queue *queue)
 
     mp__bell_disarm();
     mp__reap();
-    if (queue->mode & MP__QUEUE_REDELIVER)
+    if (queue->mode & MP__QUEUE_RETURNS)
         mp__shelf_settle(queue);
     mp__bell_arm(&queue->joiners.bell);
     return mp__shelf_has_dead(shelf);
@@ -102,7 +102,7 @@ mp_queue_join(mp_queue *queue, mp_time deadline)
     int r = mp__tasks_check(queue, "mp_queue_join");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, queue, deadline, "");
     /* Before the look: who is done after it sees us. */
     mp__add(&queue->joiners.joining, 1);
     mp__bell_arm(&queue->joiners.bell);

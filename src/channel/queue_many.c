@@ -165,11 +165,16 @@ mp_queue_put_many(mp_queue *queue, const void *items, size_t size, size_t n,
 {
     const char *item = items;
     size_t done = 0;
-    ssize_t r = mp__queue_enter(queue, "mp_queue_put_many");
+    int far = mp__queue_enter(queue, "mp_queue_put_many");
+    ssize_t r = far == -EREMOTE ? 0 : far;
 
     if (r < 0 ||
-        (r = check_many("mp_queue_put_many", "items", items, size, n)) < 0 ||
-        (r = mp__queue_check_size(queue, size, "mp_queue_put_many")) < 0)
+        (r = check_many("mp_queue_put_many", "items", items, size, n)) < 0)
+        return r;
+    if (far < 0)
+        return mp__queue_far_put_many(queue, items, size, n, deadline);
+    r = mp__queue_check_size(queue, size, "mp_queue_put_many");
+    if (r < 0)
         return r;
     while (done < n) {
         r = size <= mp__inline_most(queue)
@@ -236,8 +241,8 @@ copy_batch(struct mp_queue *queue, struct mp__found *found,
         __builtin_prefetch((const char *)found->record + AHEAD);
         if (batch->sizes)
             batch->sizes[run->n] = found->size;
-        copy_short(batch->buf + run->n * room,
-                       found->record->body + prefix, found->size);
+        copy_short(batch->buf + run->n * room, found->record->body + prefix,
+                   found->size);
         add(run, found->next_place, found->size);
         if (run->n == most)
             return;
@@ -298,12 +303,16 @@ mp_queue_get_many(mp_queue *queue, void *buf, size_t size, size_t n,
                   size_t *ret_sizes, mp_time deadline)
 {
     struct batch batch = {buf, size, n, 0, ret_sizes};
-    int r = mp__queue_enter(queue, "mp_queue_get_many");
+    int far = mp__queue_enter(queue, "mp_queue_get_many");
+    int r = far == -EREMOTE ? 0 : far;
 
     if (r < 0 ||
         (r = check_many("mp_queue_get_many", "buf", buf, size, n)) < 0)
         return r;
-    while (r == 0 && batch.done < n)
+    if (far < 0 && n > 0)
+        return mp__queue_far_get_many(queue, buf, size, n, ret_sizes,
+                                      deadline);
+    while ((r == 0 || r == MP__QUEUE_AGAIN) && batch.done < n)
         r = (queue->mode ? get_one : get_batch)(
             queue, &batch, batch.done ? MP_NOW : deadline);
     return batch.done ? (ssize_t)batch.done : mp__poll_after(queue, r);

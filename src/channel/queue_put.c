@@ -355,7 +355,9 @@ mp_queue_put(mp_queue *queue, const void *data, size_t size, mp_time deadline)
     int r = mp__queue_enter(queue, "mp_queue_put");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return r == -EREMOTE
+                   ? (int)mp__queue_far_put(queue, data, size, deadline)
+                   : r;
     return put(queue, data, size, 0, deadline, "mp_queue_put");
 }
 
@@ -377,9 +379,12 @@ mp_queue_put_priority(mp_queue *queue, const void *data, size_t size,
     static const char function[] = "mp_queue_put_priority";
     int r = mp__queue_enter(queue, function);
 
-    if (r < 0 || (r = mp__queue_check_priority(queue, function)) < 0)
-        return r;
-    return put(queue, data, size, priority, deadline, function);
+    if (r < 0)
+        return (int)MP__FAR(r, queue, deadline, "yq", data ? data : "", size,
+                            priority);
+    r = mp__queue_check_priority(queue, function);
+    return r < 0 ? r
+                 : put(queue, data, size, priority, deadline, function);
 }
 
 int

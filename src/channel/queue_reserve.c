@@ -62,6 +62,7 @@ fill_slot(struct mp__slot *slot, void *block, size_t size)
 {
     slot->size = size;
     slot->priority = 0;
+    slot->on_way = 0;
     mp__slot_set_block(slot, block);
     mp__hand_hold(&slot->holding);
     mp__store_release(&slot->holding.owner, mp__me.id);

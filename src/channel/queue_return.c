@@ -68,9 +68,11 @@ look_at_owner(struct mp__slot *slot, void *arg)
         return 0;
     }
 #endif
+    if (!slot->on_way && !(dead->queue->mode & MP__QUEUE_REDELIVER))
+        return 0;
     if (!mp__slot_take_over(slot, word))
         return 0;
-    if (dead->queue->max_attempts &&
+    if (owner != MP__SLOT_RETURNED && dead->queue->max_attempts &&
         slot->attempts >= dead->queue->max_attempts) {
         dead->letter = slot;
         return 1;
@@ -107,6 +109,7 @@ mp__shelf_settle_dead(struct mp_queue *queue, mp_time deadline)
 {
     struct mp__side *side = &queue->consumers;
     uint64_t burials = mp__participant_burials();
+    uint32_t returns = mp__load(&queue->returns);
     struct dead dead = {.queue = queue};
     int r;
 
@@ -115,6 +118,7 @@ mp__shelf_settle_dead(struct mp_queue *queue, mp_time deadline)
     mp__shelf_each_held(&side->shelf, look_at_owner, &dead);
     if (!dead.letter && !dead.unburied) {
         queue->burials_seen = burials;
+        queue->returns_seen = returns;
         mp__hands_settled();
         return dead.returned;
     }
@@ -185,7 +189,8 @@ will_be_done(struct mp__slot *slot, void *arg)
     struct mp__participant *part;
     struct mp_queue *queue = arg;
 
-    if (owner <= MP__SLOT_WAITING || owner == mp__me.id)
+    if (owner <= MP__SLOT_WAITING || owner == mp__me.id ||
+        (!slot->on_way && !(queue->mode & MP__QUEUE_REDELIVER)))
         return 0;
     part = mp__participant_find(owner);
     return part == NULL ||
@@ -202,7 +207,7 @@ wait_for_done(struct mp_queue *queue, mp_time deadline)
     mp_time until;
     int r;
 
-    if (!(queue->mode & MP__QUEUE_REDELIVER))
+    if (!(queue->mode & MP__QUEUE_RETURNS))
         return -ESHUTDOWN;
     mp__swap(flag, MP__FLAG_SLEEPER);
     if (!mp__shelf_each_held(shelf, will_be_done, queue))
@@ -225,7 +230,7 @@ mp__shelf_wait(struct mp_queue *queue, mp_time deadline)
 {
     struct mp__side *side = &queue->consumers;
     void *segment;
-    int r = queue->mode & MP__QUEUE_REDELIVER
+    int r = queue->mode & MP__QUEUE_RETURNS
                 ? mp__shelf_settle_dead(queue, deadline)
                 : 0;
 

@@ -66,6 +66,7 @@ describe_in(struct mp_queue *queue, const struct mp__found *found,
     slot->serial = queue->consumers.shelf.serial;
     slot->size = found->size;
     slot->attempts = 0;
+    slot->on_way = 0;
     mp__slot_set_block(slot, NULL);
 }
 
@@ -149,6 +150,7 @@ static inline int
 is_time_to_look(struct mp_queue *queue)
 {
     return queue->burials_seen != mp__participant_burials() ||
+           queue->returns_seen != mp__load_relaxed(&queue->returns) ||
            ++queue->gets % LOOK_PERIOD == 0;
 }
 
@@ -164,7 +166,7 @@ mp__shelf_choose(struct mp_queue *queue, mp_time deadline,
     r = mp__side_lock(queue, side, mp__queue_is_empty, deadline);
     if (r < 0)
         return r;
-    look = is_time_to_look(queue) && queue->mode & MP__QUEUE_REDELIVER;
+    look = is_time_to_look(queue) && queue->mode & MP__QUEUE_RETURNS;
     while (look && r >= 0) {
         r = mp__shelf_settle_dead(queue, deadline);
         look = r > 0;
@@ -215,13 +217,14 @@ settled(struct mp_queue *queue)
 
 /* Takes the first waiting slot out, and holds it. */
 static void
-hold_waiting(struct mp_queue *queue, struct mp__slot *slot)
+hold_waiting(struct mp_queue *queue, struct mp__slot *slot, int on_way)
 {
     struct mp__shelf *shelf = &queue->consumers.shelf;
     uint32_t place = mp__place(mp__load_relaxed(&queue->head));
 
     intend(queue, slot, MP__SLOT_HOLD, NULL);
     slot->attempts = shelf->intent_attempts + 1;
+    slot->on_way = (uint16_t)on_way;
     slot->got = ++shelf->got;
 #ifndef MP__MUTATION_OWNER_AFTER_COMMIT
     mp__store_release(&slot->holding.owner, mp__me.id | MP__HOLDING_BUSY);
@@ -285,6 +288,7 @@ hold_record(struct mp_queue *queue, const struct mp__found *found,
 
     describe_in(queue, found, slot);
     slot->attempts = 1;
+    slot->on_way = (uint16_t)wish->on_way;
     slot->got = ++queue->consumers.shelf.got;
     if (reference && keep) {
         mp__slot_set_block(slot, block);
@@ -342,7 +346,7 @@ take_waiting(struct mp_queue *queue, const struct mp__choice *choice,
     if (wish->buf && !mp__slot_block(slot))
         memcpy(wish->buf, slot->bytes, slot->size);
     if (wish->hold) {
-        hold_waiting(queue, slot);
+        hold_waiting(queue, slot, wish->on_way);
         held->slot = slot;
     } else {
         held->block = drop_waiting(queue, slot);
@@ -428,6 +432,19 @@ finish_get(struct mp__held *held, void *buf, size_t size)
         mp__slot_settle(held->slot);
 }
 
+/* Nothing is to be held: it need not go through a slot. */
+static ssize_t
+take_from_ring(struct mp_queue *queue, const struct mp__choice *choice,
+               const struct mp__wish *wish)
+{
+    int r = ask(queue, choice, wish);
+
+    if (r == 0)
+        return mp__queue_take_found(queue, &choice->found, wish->buf);
+    mp__mutex_unlock(&queue->consumers.mutex);
+    return r;
+}
+
 /* `function` tells in the error's text who has no room. */
 static ssize_t
 get(struct mp_queue *queue, struct mp__wish *wish, size_t cap,
@@ -444,6 +461,8 @@ get(struct mp_queue *queue, struct mp__wish *wish, size_t cap,
             return r;
         if (choice.size > cap)
             return mp__queue_refuse(queue, choice.size, cap, function);
+        if (!wish->hold && !choice.slot)
+            return take_from_ring(queue, &choice, wish);
         r = mp__shelf_take(queue, &choice, wish, &held);
     } while (r == -EAGAIN);
     if (r < 0)

@@ -66,23 +66,20 @@ tell(mp_message *message, struct mp__slot *slot)
 }
 
 int
-mp_queue_take(mp_queue *queue, mp_message *ret_message, mp_time deadline)
+mp__shelf_hold(struct mp_queue *queue, struct mp__wish *wish,
+               mp_message *ret_message)
 {
-    struct mp__wish wish = {.hold = 1, .whole = 1, .deadline = deadline};
     struct mp__choice choice;
     struct mp__held held;
-    int r = mp__queue_enter(queue, "mp_queue_take");
+    int r = 0;
 
-    if (r < 0)
-        return r;
-    if (ret_message == NULL)
-        return mp__fail(-EINVAL, "mp_queue_take: ret_message is NULL");
+    wish->hold = wish->whole = 1;
     if (!mp__queue_keeps(queue) && guess)
-        r = make_fresh(queue, &wish, guess);
+        r = make_fresh(queue, wish, guess);
     if (r == 0)
-        r = take(queue, &choice, &wish, &held);
-    if (wish.fresh && !wish.fresh_used) {
-        mp__block_free(wish.fresh);
+        r = take(queue, &choice, wish, &held);
+    if (wish->fresh && !wish->fresh_used) {
+        mp__block_free(wish->fresh);
         guess = 0;
     }
     mp__hands_settled();
@@ -93,11 +90,23 @@ mp_queue_take(mp_queue *queue, mp_message *ret_message, mp_time deadline)
     return 0;
 }
 
+int
+mp_queue_take(mp_queue *queue, mp_message *ret_message, mp_time deadline)
+{
+    struct mp__wish wish = {.deadline = deadline};
+    int r = mp__queue_enter(queue, "mp_queue_take");
+
+    if (r < 0)
+        return r;
+    if (ret_message == NULL)
+        return mp__fail(-EINVAL, "mp_queue_take: ret_message is NULL");
+    return mp__shelf_hold(queue, &wish, ret_message);
+}
+
 /* ---- Being done ---- */
 
-/* The slot that the message says it is in. */
-static struct mp__slot *
-slot_of(struct mp_queue *queue, const mp_message *message)
+struct mp__slot *
+mp__message_slot(struct mp_queue *queue, const mp_message *message)
 {
     struct mp__slot *slot = (void *)(uintptr_t)message->handle[0];
 
@@ -112,7 +121,7 @@ slot_of(struct mp_queue *queue, const mp_message *message)
 static int
 finish(struct mp_queue *queue, const mp_message *message)
 {
-    struct mp__slot *slot = slot_of(queue, message);
+    struct mp__slot *slot = mp__message_slot(queue, message);
     uint64_t word = slot ? mp__load(&slot->holding.owner) : 0;
 
     if (slot == NULL || !mp__slot_is_ours(word))

@@ -59,11 +59,14 @@ mp__tasks_are_done(struct mp_queue *queue)
 size_t
 mp_queue_unfinished(mp_queue *queue)
 {
+    ssize_t r = mp__queue_enter(queue, "mp_queue_unfinished");
     uint64_t head, tail;
     size_t n;
 
-    if (mp__queue_enter(queue, "mp_queue_unfinished") < 0)
-        return 0;
+    if (r < 0) {
+        r = MP__FAR(r, queue, MP__FAR_PLAIN, "");
+        return r < 0 ? 0 : (size_t)r;
+    }
     if (!(queue->mode & MP__QUEUE_JOINABLE))
         return mp_queue_size(queue);
     /* Nothing comes, moves into a slot, or comes back meanwhile. */
@@ -96,7 +99,7 @@ mp__task_finished(struct mp_queue *queue)
     /* Who waits at the end of a queue, for what may come back. Whatever the
      * flag says: who lowered it may have died before the wake-up. */
     if (mp__load(&queue->closing) != MP__QUEUE_OPEN &&
-        queue->mode & MP__QUEUE_REDELIVER) {
+        queue->mode & MP__QUEUE_RETURNS) {
         mp__store(&queue->consumer_sleeps, 0);
         mp__futex_wake(&queue->consumer_sleeps, 1);
         mp__poll_wake_all(queue);
@@ -301,7 +304,7 @@ mp_queue_task_done(mp_queue *queue)
     int r = mp__tasks_check(queue, "mp_queue_task_done");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, queue, MP__FAR_PLAIN, "");
     do {
         slot = find_own(queue, &word);
         if (slot == NULL)
@@ -332,7 +335,8 @@ free_slot_of(struct mp__slot *slot, void *arg)
 {
     struct estate *estate = arg;
 
-    if (mp__slot_owner(slot) != mp__participant_id(estate->dead))
+    if (mp__slot_owner(slot) != mp__participant_id(estate->dead) ||
+        slot->on_way)
         return 0;
     if (estate->lost >= 0) {
         count_lost(estate->queue, mp__load_relaxed(&estate->dead->pid));
@@ -362,7 +366,7 @@ bury_in_queue(void *object, void *arg)
         mp__shelf_each_held(&queue->consumers.shelf, free_slot_of, &estate);
     /* Whoever sleeps in poll() is to put back what it had, or to learn that it
      * had the last. Before the bit goes: the burial may be done twice. */
-    if (queue->mode & MP__QUEUE_REDELIVER &&
+    if (queue->mode & MP__QUEUE_RETURNS &&
         (mp__load(&queue->joiners.takers[index / 64]) >> (index % 64) & 1 ||
          mp__shelf_each_held(&queue->consumers.shelf, is_slot_of, &estate)))
         mp__poll_wake_all(queue);

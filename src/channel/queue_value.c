@@ -11,19 +11,28 @@
 
 /* ---- Putting ---- */
 
+/* `far`: -EREMOTE: it goes there as a value, for the handles in it. */
+static int
+put(mp_queue *queue, int far, mp_any any, mp_time deadline)
+{
+    return far < 0 ? (int)mp__far_call(queue, "mp_queue_put_any", deadline,
+                                       "v", any)
+                   : mp_queue_put(queue, any.data, any.size, deadline);
+}
+
 static int
 put_format(mp_queue *queue, const char *function, mp_time deadline,
            const char *format, va_list args)
 {
     struct mp__draft draft;
     mp_any any;
-    int r = mp__queue_enter(queue, function);
+    int far = mp__queue_enter(queue, function), r;
 
-    if (r < 0)
-        return r;
+    if (far < 0 && far != -EREMOTE)
+        return far;
     r = mp__draft_format(&draft, function, format, args, &any);
     if (r == 0)
-        r = mp_queue_put(queue, any.data, any.size, deadline);
+        r = put(queue, far, any, deadline);
     mp__draft_end(&draft);
     return r;
 }
@@ -50,11 +59,12 @@ mp_queue_vputf(mp_queue *queue, mp_time deadline, const char *format,
 int
 mp_queue_put_any(mp_queue *queue, mp_any any, mp_time deadline)
 {
-    int r = mp__queue_enter(queue, "mp_queue_put_any");
+    int far = mp__queue_enter(queue, "mp_queue_put_any"), r;
 
-    if (r == 0)
-        r = mp__any_check("mp_queue_put_any", any.data, any.size, NULL);
-    return r < 0 ? r : mp_queue_put(queue, any.data, any.size, deadline);
+    if (far < 0 && far != -EREMOTE)
+        return far;
+    r = mp__any_check("mp_queue_put_any", any.data, any.size, NULL);
+    return r < 0 ? r : put(queue, far, any, deadline);
 }
 
 int
@@ -62,13 +72,13 @@ mp_queue_put_item(mp_queue *queue, mp_item item, mp_time deadline)
 {
     struct mp__draft draft;
     mp_any any;
-    int r = mp__queue_enter(queue, "mp_queue_put_item");
+    int far = mp__queue_enter(queue, "mp_queue_put_item"), r;
 
-    if (r < 0)
-        return r;
+    if (far < 0 && far != -EREMOTE)
+        return far;
     r = mp__draft_item(&draft, item, &any);
     if (r == 0)
-        r = mp_queue_put(queue, any.data, any.size, deadline);
+        r = put(queue, far, any, deadline);
     mp__draft_end(&draft);
     return r;
 }

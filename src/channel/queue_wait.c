@@ -139,7 +139,7 @@ mp__side_wait(struct mp_queue *queue, struct mp__side *side, mp_time deadline,
     if (mp__load(word) != seen || mp__load(&queue->closing) != MP__QUEUE_OPEN)
         return 0;
     tell_where(side, flag, seen, now);
-    r = consuming && queue->mode & MP__QUEUE_REDELIVER
+    r = consuming && queue->mode & MP__QUEUE_RETURNS
             ? mp__shelf_sleep(queue, flag, up, until)
             : mp__futex_wait(flag, up, until);
     mp__wait_end();

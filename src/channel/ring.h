@@ -79,7 +79,12 @@ enum mp__queue_mode {
     MP__QUEUE_JOINABLE = 1, /* a message that was taken is held until done */
     MP__QUEUE_REDELIVER = 2,
     MP__QUEUE_ORDERED = 4, /* otherwise than the ring */
+    MP__QUEUE_SERVED = 8,  /* remote clients get from it, too: a message on its
+                              way to one may come back. Set once, by the first */
 };
+
+/* Messages that were taken may come back. */
+#define MP__QUEUE_RETURNS (MP__QUEUE_REDELIVER | MP__QUEUE_SERVED)
 
 /* Who waits for the last task to be done. */
 struct mp__joiners {
@@ -110,7 +115,7 @@ struct mp_queue {
     struct mp__object object;
     uint64_t maxsize;   /* items; 0: none */
     uint64_t max_bytes; /* 0: none */
-    uint32_t mode;      /* enum mp__queue_mode; 0: the ring alone */
+    mp__a32 mode;       /* enum mp__queue_mode; 0: the ring alone */
     uint32_t order;     /* MP_QUEUE_FIFO, ... */
     uint32_t prefix;    /* bytes before a message in its record */
     uint32_t max_attempts;
@@ -133,7 +138,8 @@ struct mp_queue {
     struct mp__joiners joiners MP__ALIGNED(MP__LINE);
     /* For the consumers, under their mutex: when to look for dead owners. */
     uint64_t burials_seen;
-    uint32_t gets;
+    uint32_t gets, returns_seen;
+    mp__a32 returns; /* messages that did not arrive, so far */
 } MP__ALIGNED(MP__LINE);
 
 /* Whether the queue keeps what was taken, or lets it wait on the shelf; then a
@@ -267,6 +273,10 @@ struct mp__segment *mp__segment_create(uint32_t granules,
 /* Refuses a message for a buffer that is too small, and leaves the mutex. */
 ssize_t mp__queue_refuse(struct mp_queue *queue, size_t size, size_t cap,
                          const char *function);
+
+/* A put to a queue of another family: queue_far.c. */
+ssize_t mp__queue_far_put(mp_queue *queue, const void *data, size_t size,
+                          mp_time deadline);
 
 /* Throws the first message away. 0, -EAGAIN if there is none, -ESHUTDOWN. */
 int mp__queue_discard(struct mp_queue *queue);

@@ -27,6 +27,9 @@
 /* Owners that are no participants. */
 #define MP__SLOT_FREE    ((uint64_t)0)
 #define MP__SLOT_WAITING ((uint64_t)1)
+/* Did not arrive: as if its owner were dead and buried. There is no such
+ * participant. */
+#define MP__SLOT_RETURNED ((uint64_t)0x7fffffff << 32 | 1)
 
 struct mp__slot {
     struct mp__holding holding; /* the block: NULL if the message lies in
@@ -38,7 +41,9 @@ struct mp__slot {
     /* Cache: indices + 1; 0: none. */
     uint32_t child, sibling; /* in the heap; `sibling` in the free list, too */
     uint32_t index;          /* its own */
-    uint32_t listed;         /* it is in the free list */
+    uint16_t listed;         /* it is in the free list */
+    uint16_t on_way;         /* no cache: it goes to a remote client, and back
+                                if its owner dies */
     uint32_t got; /* the how manieth it was that was taken, modulo 2^32 */
     unsigned char bytes[MP__SLOT_INLINE];
 } MP__ALIGNED(MP__LINE);

@@ -6,14 +6,10 @@
 #include "codec/format.h"
 
 #include "base/error.h"
+#include "codec/handle.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* The arguments, in a struct so that they can be handed on. */
-struct arguments {
-    va_list list;
-};
 
 /* Past a quoted text, whose first quote has been read; its length, or -EINVAL:
  * it does not end. */
@@ -112,10 +108,18 @@ write_numbers(mp_any_writer *w, struct mp__format *format, char letter,
 
 /* ---- One value ---- */
 
+static int
+write_handle(mp_any_writer *w, struct mp__format *format, const void *handle)
+{
+    int r = mp__handle_write(w, handle);
+
+    return r == -EBADF ? mp__format_fail(format, r, "%s", mp_last_error()) : r;
+}
+
 /* What may be NULL. */
 static int
 write_pointer(mp_any_writer *w, struct mp__format *format, char letter,
-              int optional, struct arguments *args)
+              int optional, struct mp__arguments *args)
 {
     const void *data;
     size_t size = SIZE_MAX;
@@ -127,6 +131,8 @@ write_pointer(mp_any_writer *w, struct mp__format *format, char letter,
                                      : mp_any_write_value(w, any);
     }
     data = va_arg(args->list, const void *);
+    if (letter == 'h')
+        return write_handle(w, format, data);
     if (letter != 's')
         size = va_arg(args->list, size_t);
     if (!data && optional)
@@ -142,7 +148,7 @@ write_pointer(mp_any_writer *w, struct mp__format *format, char letter,
 
 static int
 write_scalar(mp_any_writer *w, struct mp__format *format, char letter,
-             struct arguments *args)
+             struct mp__arguments *args)
 {
     switch (letter) {
     case 'n':
@@ -204,7 +210,7 @@ modified(struct mp__format *format)
 /* The value that begins with `letter`, or the beginning of a list or dict. */
 static int
 build_one(mp_any_writer *w, struct mp__format *format, char letter,
-          struct arguments *args)
+          struct mp__arguments *args)
 {
     const void *data;
 
@@ -216,10 +222,11 @@ build_one(mp_any_writer *w, struct mp__format *format, char letter,
     case 'S':
     case 'y':
     case 'v':
+    case 'h':
         return write_pointer(w, format, letter, 0, args);
     case '?':
         letter = modified(format);
-        if (letter && strchr("sSyv", letter))
+        if (letter && strchr("sSyvh", letter))
             return write_pointer(w, format, letter, 1, args);
         return mp__format_bad(format, letter);
     case '*':
@@ -234,7 +241,7 @@ build_one(mp_any_writer *w, struct mp__format *format, char letter,
 }
 
 static int
-build(mp_any_writer *w, struct mp__format *format, struct arguments *args)
+build(mp_any_writer *w, struct mp__format *format, struct mp__arguments *args)
 {
     int r;
 
@@ -258,11 +265,10 @@ build(mp_any_writer *w, struct mp__format *format, struct arguments *args)
 }
 
 int
-mp__format_build(mp_any_writer *writer, const char *function,
-                 const char *format, va_list args)
+mp__format_build_on(mp_any_writer *writer, const char *function,
+                    const char *format, struct mp__arguments *args)
 {
     struct mp__format f;
-    struct arguments a;
     int r;
 
     if (!format)
@@ -270,11 +276,22 @@ mp__format_build(mp_any_writer *writer, const char *function,
     if (writer->error)
         return writer->error;
     mp__format_begin(&f, function, format);
-    va_copy(a.list, args);
-    r = build(writer, &f, &a);
-    va_end(a.list);
+    r = build(writer, &f, args);
     if (r < 0)
         writer->error = r;
+    return r;
+}
+
+int
+mp__format_build(mp_any_writer *writer, const char *function,
+                 const char *format, va_list args)
+{
+    struct mp__arguments a;
+    int r;
+
+    va_copy(a.list, args);
+    r = mp__format_build_on(writer, function, format, &a);
+    va_end(a.list);
     return r;
 }
 

@@ -177,6 +177,16 @@ equal(mp_any a, mp_any b)
 }
 
 int
+mp__any_equal(mp_any a, mp_any b)
+{
+    int64_t x, y;
+
+    if (mp__int_read(a, &x) && mp__int_read(b, &y))
+        return x == y;
+    return equal(a, b);
+}
+
+int
 mp_any_equal(mp_any a, mp_any b)
 {
     if (!a.data || !b.data ||

@@ -4,12 +4,24 @@
 
 #include <mproc/any.h>
 
+/* Arguments, in a struct so that they can be handed on. */
+struct mp__arguments {
+    va_list list;
+};
+
 /* mp_any_vbuild(), mp_any_vparse(), for a function that is named in the error's
  * text. `copies`: what s, S, y and v give are copies of the caller's own. */
 int mp__format_build(mp_any_writer *writer, const char *function,
                      const char *format, va_list args);
+/* ... and goes on in the caller's arguments. */
+int mp__format_build_on(mp_any_writer *writer, const char *function,
+                        const char *format, struct mp__arguments *args);
 int mp__format_parse(const char *function, mp_any any, int copies,
                      const char *format, va_list args);
+
+/* What mp__format_parse() would say, but for what depends on the arguments: of
+ * `*i` any number of them fits, of `h` any handle. The value is checked. */
+int mp__format_fits(const char *function, mp_any any, const char *format);
 
 /* Where we are in a format, and in the value: for the texts of errors. */
 struct mp__format {

@@ -6,6 +6,8 @@
  * in somebody else's memory, so what the caller gets are copies. */
 #pragma once
 
+#include "codec/format.h"
+
 #include <mproc/any.h>
 #include <mproc/item.h>
 
@@ -18,6 +20,9 @@ struct mp__draft {
  * a failure, too. `function` is the public function in the error's text. */
 int mp__draft_format(struct mp__draft *draft, const char *function,
                      const char *format, va_list args, mp_any *ret_any);
+int mp__draft_format_on(struct mp__draft *draft, const char *function,
+                        const char *format, struct mp__arguments *args,
+                        mp_any *ret_any);
 int mp__draft_item(struct mp__draft *draft, mp_item item, mp_any *ret_any);
 void mp__draft_end(struct mp__draft *draft);
 
@@ -28,6 +33,7 @@ struct mp__taking {
     const char *function, *format;
     va_list args;
     mp_any *ret_any;
+    int checked; /* it is known to be a value */
 };
 
 /* By the format. */

@@ -9,6 +9,7 @@
 #include "codec/token.h"
 
 #include "base/error.h"
+#include "codec/handle.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 struct parse {
     struct mp__format format;
     va_list args;
+    int dry;               /* there are no arguments: it is only looked */
+    uint64_t scratch[2];   /* in the place of what they point to */
     int copy_all;          /* S, y and v, too */
     void **copies[COPIES]; /* to be undone on failure */
     unsigned n_copies;
@@ -39,6 +42,19 @@ refuse(struct parse *p, int code, const char *wanted, mp_any any)
         return mp__format_fail(&p->format, code,
                                "the number does not fit into '%s'", wanted);
     return mp__format_fail(&p->format, code, "not a value");
+}
+
+static void *
+target(struct parse *p)
+{
+    return p->dry ? p->scratch : va_arg(p->args, void *);
+}
+
+/* Where a size goes, that follows a target. */
+static size_t *
+size_target(struct parse *p)
+{
+    return p->dry ? &p->scratch[1] : va_arg(p->args, size_t *);
 }
 
 /* ---- Numbers ---- */
@@ -104,7 +120,7 @@ static int
 parse_number(struct parse *p, char letter, const mp_any *any)
 {
     const char name[2] = {letter};
-    void *to = va_arg(p->args, void *);
+    void *to = target(p);
     ssize_t n = any ? read_number(*any, letter, to) : 0;
 
     if (n == -EINVAL)
@@ -138,7 +154,8 @@ read_numbers(struct parse *p, char letter, mp_any any, char *to, size_t most,
                                    "number %zu of the list: %s", i,
                                    mp_strerror((int)n));
         any = behind(any, (size_t)n);
-        to += number_size(letter);
+        if (!p->dry)
+            to += number_size(letter);
     }
     *ret_n = list.size;
     return list.size > most
@@ -157,8 +174,10 @@ parse_numbers(struct parse *p, const mp_any *any)
 
     if (letter == 0 || !strchr("iIlLqQzd", letter))
         return mp__format_bad(&p->format, letter);
-    to = va_arg(p->args, char *);
-    n = va_arg(p->args, size_t *);
+    to = target(p);
+    n = size_target(p);
+    if (p->dry)
+        *n = SIZE_MAX;
     return any ? read_numbers(p, letter, *any, to, *n, n) : 0;
 }
 
@@ -188,8 +207,8 @@ static int
 parse_body(struct parse *p, char letter, const mp_any *any)
 {
     int type = letter == 'y' ? MP_ANY_BYTES : MP_ANY_STRING;
-    void *to = va_arg(p->args, void *);
-    size_t *size = letter == 's' ? NULL : va_arg(p->args, size_t *);
+    void *to = target(p);
+    size_t *size = letter == 's' ? NULL : size_target(p);
     struct mp__token t;
 
     if (!any)
@@ -203,7 +222,7 @@ parse_body(struct parse *p, char letter, const mp_any *any)
                                "the string has a NUL inside ('S' takes it)");
     if (size)
         *size = t.size;
-    if (letter == 's' || p->copy_all)
+    if (!p->dry && (letter == 's' || p->copy_all))
         return copy_body(p, t.body, t.size, to);
     *(const void **)to = t.body;
     return 0;
@@ -223,7 +242,7 @@ parse_any(struct parse *p, mp_any any, mp_any *ret_any)
 static int
 parse_simple(struct parse *p, char letter, const mp_any *any)
 {
-    void *to = letter == 'b' || letter == 'v' ? va_arg(p->args, void *) : NULL;
+    void *to = letter == 'b' || letter == 'v' ? target(p) : NULL;
     int r = 0;
 
     if (!any)
@@ -235,6 +254,23 @@ parse_simple(struct parse *p, char letter, const mp_any *any)
     else if (letter == 'n' && mp_any_type(*any) != MP_ANY_NIL)
         r = -EINVAL;
     return r < 0 ? refuse(p, r, letter == 'b' ? "bool" : "None", *any) : 0;
+}
+
+static int
+parse_handle(struct parse *p, const mp_any *any)
+{
+    void *to = target(p);
+    struct mp__handle handle;
+    int r = 0;
+
+    if (any && p->dry)
+        r = mp__handle_look(*any, &handle) ? 0 : -EINVAL;
+    else if (any)
+        r = mp__handle_read(*any, to, NULL);
+
+    if (r == -EINVAL)
+        return refuse(p, r, "handle", *any);
+    return r < 0 ? mp__format_fail(&p->format, r, "%s", mp_last_error()) : 0;
 }
 
 /* ---- Lists and dicts ---- */
@@ -381,6 +417,8 @@ parse_value(struct parse *p, char letter, const mp_any *any)
     case 'v':
     case '_':
         return parse_simple(p, letter, any);
+    case 'h':
+        return parse_handle(p, any);
     default:
         return mp__format_bad(&p->format, letter);
     }
@@ -395,6 +433,21 @@ undo_copies(struct parse *p)
     }
 }
 
+/* The whole format. */
+static int
+parse_all(struct parse *p, const char *function, const char *format,
+          mp_any any)
+{
+    int r;
+
+    mp__format_begin(&p->format, function, format);
+    p->n_copies = 0;
+    r = parse_value(p, mp__format_next(&p->format), &any);
+    if (r == 0 && mp__format_peek(&p->format))
+        r = mp__format_bad(&p->format, mp__format_next(&p->format));
+    return r;
+}
+
 int
 mp__format_parse(const char *function, mp_any any, int copies,
                  const char *format, va_list args)
@@ -404,17 +457,24 @@ mp__format_parse(const char *function, mp_any any, int copies,
 
     if (!format)
         return mp__fail(-EINVAL, "%s: format is NULL", function);
-    mp__format_begin(&p.format, function, format);
-    p.n_copies = 0;
+    p.dry = 0;
     p.copy_all = copies;
     va_copy(p.args, args);
-    r = parse_value(&p, mp__format_next(&p.format), &any);
-    if (r == 0 && mp__format_peek(&p.format))
-        r = mp__format_bad(&p.format, mp__format_next(&p.format));
+    r = parse_all(&p, function, format, any);
     va_end(p.args);
     if (r < 0)
         undo_copies(&p);
     return r;
+}
+
+int
+mp__format_fits(const char *function, mp_any any, const char *format)
+{
+    struct parse p;
+
+    p.dry = 1;
+    p.copy_all = 0;
+    return parse_all(&p, function, format, any);
 }
 
 int

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "codec/handle.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -107,6 +108,22 @@ print_number(FILE *file, const struct mp__token *t)
 }
 
 static void
+print_ext(FILE *file, const struct mp__token *t)
+{
+    struct mp__handle h;
+
+    if (mp__handle_look_token(t, &h)) {
+        fprintf(file, "<%s%s at %#" PRIx64 ">",
+                mp__handle_is_here(&h) ? "" : "remote ",
+                mp__handle_class_name(h.slab), h.id);
+        return;
+    }
+    fprintf(file, "ext(%d, ", t->extra);
+    python_bytes(file, t->body, t->size);
+    putc(')', file);
+}
+
+static void
 print_token(FILE *file, const struct notation *as, const struct mp__token *t)
 {
     switch (t->type) {
@@ -123,9 +140,7 @@ print_token(FILE *file, const struct notation *as, const struct mp__token *t)
         python_bytes(file, t->body, t->size);
         break;
     case MP_ANY_EXT:
-        fprintf(file, "ext(%d, ", t->extra);
-        python_bytes(file, t->body, t->size);
-        putc(')', file);
+        print_ext(file, t);
         break;
     default:
         print_number(file, t);

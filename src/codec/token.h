@@ -61,6 +61,11 @@ size_t mp__value_length(mp_any any, unsigned most, size_t *ret_offset);
 int mp__any_check(const char *function, const void *data, size_t size,
                   mp_any *ret_any);
 
+/* mp_any_equal() and mp_any_write_value() of what was checked before, and is not
+ * too deep. */
+int mp__any_equal(mp_any a, mp_any b);
+int mp__any_write_checked(mp_any_writer *writer, mp_any any);
+
 /* A writer that begins in the caller's buffer, and goes on in memory of its own
  * when that is full. */
 void mp__writer_begin(mp_any_writer *writer, void *buf, size_t size);

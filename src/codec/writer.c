@@ -307,10 +307,20 @@ mp_any_write_dict(mp_any_writer *writer, size_t n)
 }
 
 int
+mp__any_write_checked(mp_any_writer *writer, mp_any any)
+{
+    unsigned char *p = add(writer, any.size);
+
+    if (!p)
+        return writer->error;
+    memcpy(p, any.data, any.size);
+    return 0;
+}
+
+int
 mp_any_write_value(mp_any_writer *writer, mp_any any)
 {
     unsigned most = MP_ANY_DEPTH - writer->depth;
-    unsigned char *p;
 
     if (writer->error)
         return writer->error;
@@ -319,11 +329,7 @@ mp_any_write_value(mp_any_writer *writer, mp_any any)
         return set_error(writer, mp__fail(-EPROTO,
                                           "mp_any_write_value: not a value, "
                                           "or too deep"));
-    p = add(writer, any.size);
-    if (!p)
-        return writer->error;
-    memcpy(p, any.data, any.size);
-    return 0;
+    return mp__any_write_checked(writer, any);
 }
 
 int

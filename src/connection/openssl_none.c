@@ -95,6 +95,13 @@ mp__tls_pending(struct mp__tls *tls)
     return 0;
 }
 
+int
+mp__tls_why(struct mp__tls *tls)
+{
+    (void)tls;
+    return 0;
+}
+
 void
 mp__tls_shutdown(struct mp__tls *tls)
 {

@@ -271,7 +271,7 @@ int
 mp__private_close(void *object, const struct mp__private_class *class,
                   const char *function)
 {
-    struct mp__private *half;
+    struct mp__private *half = NULL;
     int r;
 
     lock();

@@ -8,6 +8,7 @@
 #include "connection/turn.h"
 
 #include <pthread.h>
+#include <sys/uio.h>
 
 struct mp__tls;
 
@@ -23,6 +24,8 @@ struct mp__inbox {
     unsigned char *part; /* its first `have` bytes, if they were kept; NULL */
     uint64_t have, room;
     int error; /* -EPIPE, -EPROTO: there will be no more; 0 */
+    short wants; /* what the socket is waited for: POLLIN, POLLOUT */
+    int why;   /* -EPIPE: 0: the other end has closed it; -ECONNRESET, ... */
 };
 
 struct mp__socket {
@@ -63,6 +66,12 @@ int mp__socket_wait(struct mp__socket *socket, short events, mp_time deadline);
 int mp__socket_send_message(mp_conn *conn, const void *data, size_t size,
                             mp_time deadline);
 
+/* By whose turn it is: as much of the stream as there is room for: bytes;
+ * -EAGAIN: when the socket is as it `wants` (POLLIN, POLLOUT), from the same
+ * byte on, and as much or more. */
+ssize_t mp__socket_write(struct mp__socket *socket, struct iovec *parts,
+                         unsigned n, short *ret_wants);
+
 /* socket_receive.c */
 ssize_t mp__socket_receive_message(mp_conn *conn, void *buf, size_t cap,
                                    mp_time deadline);
@@ -89,6 +98,9 @@ int mp__socket_recv_fd(mp_conn *conn, mp_time deadline);
 
 /* socket_fd.c */
 int mp__socket_fd(mp_conn *conn);
+/* By whose turn it is to receive: a call would find something without a look at
+ * the socket. */
+int mp__socket_has_surplus(const struct mp__socket *socket);
 /* To be told, by whose turn it is to receive and who got `r`. */
 MP__COLD void mp__socket_show(struct mp__socket *socket, ssize_t r);
 void mp__socket_hide(struct mp__socket *socket);

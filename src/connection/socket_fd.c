@@ -17,10 +17,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int
-has_surplus(struct mp__socket *socket)
+int
+mp__socket_has_surplus(const struct mp__socket *socket)
 {
-    struct mp__inbox *in = &socket->in;
+    const struct mp__inbox *in = &socket->in;
 
     return in->from < in->to || in->headed || in->error ||
            (socket->tls && mp__tls_pending(socket->tls));
@@ -44,7 +44,7 @@ begin_to_show(struct mp__socket *socket, int epoll)
     int mine = mp__turn_take(&socket->receiving, MP_NOW) == 0;
 
     if (mine) {
-        set_signal(socket, has_surplus(socket));
+        set_signal(socket, mp__socket_has_surplus(socket));
     } else {
         mp__signal_raise(socket->surplus);
         socket->raised = 1;
@@ -98,7 +98,7 @@ mp__socket_fd(mp_conn *conn)
 void
 mp__socket_show(struct mp__socket *socket, ssize_t r)
 {
-    set_signal(socket, r != -EAGAIN && r != -ETIMEDOUT && has_surplus(socket));
+    set_signal(socket, r != -EAGAIN && r != -ETIMEDOUT && mp__socket_has_surplus(socket));
 }
 
 void
@@ -131,7 +131,7 @@ is_behind(struct mp__private *half, void *arg)
     if (socket->tls) {
         search->result = -ENOTSUP;
     } else if (mp__turn_take(&socket->receiving, MP_NOW) == 0) {
-        if (!has_surplus(socket))
+        if (!mp__socket_has_surplus(socket))
             search->result = socket->fd;
         mp__turn_give(&socket->receiving);
     }

@@ -32,10 +32,13 @@ mp__socket_spoil(struct mp__socket *socket, const char *why)
 
 /* The other end is gone, between two messages or not. */
 static int
-end_stream(struct mp__socket *socket)
+end_stream(struct mp__socket *socket, ssize_t got)
 {
     struct mp__inbox *in = &socket->in;
 
+    in->why = (int)got;
+    if (got == -EPIPE && socket->tls)
+        in->why = mp__tls_why(socket->tls);
     if (in->headed || in->from < in->to)
         return mp__socket_spoil(socket, "the other end has ended in the midst "
                                         "of a message");
@@ -82,6 +85,7 @@ read_some(struct mp__socket *socket, const struct iovec *parts, unsigned n,
     }
     for (;;) {
         got = try_read(socket, parts, n, &wants);
+        in->wants = wants;
         if (got > 0)
             return got;
         if (got == -ENOMEM || got == -ENOBUFS)
@@ -89,7 +93,7 @@ read_some(struct mp__socket *socket, const struct iovec *parts, unsigned n,
         if (got == -EPROTO)
             return mp__socket_spoil(socket, "what came is of no protocol");
         if (got != -EAGAIN)
-            return end_stream(socket);
+            return end_stream(socket, got);
         r = deadline == MP_NOW ? -EAGAIN
                                : mp__socket_wait(socket, wants, deadline);
         if (r < 0)

@@ -64,12 +64,10 @@ rest_of(const struct outgoing *out, struct iovec parts[2])
     return n;
 }
 
-static ssize_t
-try_write(struct mp__socket *socket, const struct outgoing *out,
-          short *ret_wants)
+ssize_t
+mp__socket_write(struct mp__socket *socket, struct iovec *parts, unsigned n,
+                 short *ret_wants)
 {
-    struct iovec parts[2];
-    unsigned n = rest_of(out, parts);
     ssize_t r;
 
     *ret_wants = POLLOUT;
@@ -122,7 +120,9 @@ send_message(struct mp__socket *socket, struct outgoing *out, mp_time deadline)
         return mp__fail(-EPIPE, "mp_conn_send: the other end is gone, or an "
                                 "earlier message went out in part");
     while (out->sent < size) {
-        ssize_t r = try_write(socket, out, &wants);
+        struct iovec parts[2];
+        unsigned n = rest_of(out, parts);
+        ssize_t r = mp__socket_write(socket, parts, n, &wants);
 
         if (r > 0) {
             out->sent += (size_t)r;

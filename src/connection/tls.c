@@ -457,6 +457,17 @@ mp__tls_pending(struct mp__tls *tls)
     return n > 0;
 }
 
+int
+mp__tls_why(struct mp__tls *tls)
+{
+    int error;
+
+    pthread_mutex_lock(&tls->mutex);
+    error = tls->error;
+    pthread_mutex_unlock(&tls->mutex);
+    return -error;
+}
+
 void
 mp__tls_shutdown(struct mp__tls *tls)
 {

@@ -35,5 +35,7 @@ ssize_t mp__tls_read(struct mp__tls *tls, void *buf, size_t size);
 ssize_t mp__tls_write(struct mp__tls *tls, const void *data, size_t size);
 /* Whether bytes wait inside that poll() on the socket does not see. */
 int mp__tls_pending(struct mp__tls *tls);
+/* What the socket said last: 0: that it was closed, or nothing; -ECONNRESET. */
+int mp__tls_why(struct mp__tls *tls);
 /* Tells the other end that this was all; does not wait. */
 void mp__tls_shutdown(struct mp__tls *tls);

@@ -104,7 +104,7 @@ mp_array_destroy(mp_array *array)
     int r = array ? enter(array, "mp_array_destroy") : 1;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, array, MP__FAR_PLAIN, "") : 0;
     r = mp__own_lock_idle(&array->own, "mp_array_destroy");
     if (r < 0)
         return r;
@@ -124,16 +124,29 @@ mp_array_data(mp_array *array)
     return enter(array, "mp_array_data") < 0 ? NULL : array->items;
 }
 
+MP__COLD static size_t
+size_far(int r, mp_array *array, const char *function)
+{
+    ssize_t size =
+        r == -EREMOTE ? mp__far_call(array, function, MP__FAR_PLAIN, "") : r;
+
+    return size < 0 ? 0 : (size_t)size;
+}
+
 size_t
 mp_array_len(mp_array *array)
 {
-    return enter(array, "mp_array_len") < 0 ? 0 : array->n;
+    int r = enter(array, "mp_array_len");
+
+    return r < 0 ? size_far(r, array, __func__) : array->n;
 }
 
 size_t
 mp_array_itemsize(mp_array *array)
 {
-    return enter(array, "mp_array_itemsize") < 0 ? 0 : array->itemsize;
+    int r = enter(array, "mp_array_itemsize");
+
+    return r < 0 ? size_far(r, array, __func__) : array->itemsize;
 }
 
 int
@@ -141,14 +154,16 @@ mp_array_type(mp_array *array)
 {
     int r = enter(array, "mp_array_type");
 
-    return r < 0 ? r : array->code;
+    return r < 0 ? (int)MP__FAR(r, array, MP__FAR_PLAIN, "") : array->code;
 }
 
 mp_rlock *
 mp_array_lock(mp_array *array)
 {
-    if (enter(array, "mp_array_lock") < 0)
-        return NULL;
+    int r = enter(array, "mp_array_lock");
+
+    if (r < 0)
+        return mp__own_lock_far(r, array, "mp_array_lock");
     return mp__own_lock_get(&array->own, "array", array);
 }
 
@@ -180,13 +195,29 @@ reach(struct mp__cell *cell, mp_array *array, ssize_t index,
     return 0;
 }
 
+/* As of a value: see value.c. */
+MP__COLD static int
+get_far(int r, mp_array *array, ssize_t index, int type, void *ret_x)
+{
+    mp_scalar x;
+
+    if (r != -EREMOTE ||
+        (r = mp__scalar_check(type, ret_x, "mp_array_get")) < 0 ||
+        (r = (int)mp__far_call(array, "mp_array_get", MP__FAR_PLAIN, "q > iQ",
+                               (int64_t)index, &x.type, &x.u)) < 0)
+        return r;
+    return mp__scalar_give(x, type, ret_x, "mp_array_get");
+}
+
 int
 mp_array_get(mp_array *array, ssize_t index, int type, void *ret_x)
 {
     struct mp__cell cell;
     int r = reach(&cell, array, index, "mp_array_get");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_get(&cell, type, ret_x);
+    if (MP__UNLIKELY(r < 0))
+        return get_far(r, array, index, type, ret_x);
+    return mp__cell_get(&cell, type, ret_x);
 }
 
 int
@@ -195,7 +226,10 @@ mp_array_set(mp_array *array, ssize_t index, mp_scalar x)
     struct mp__cell cell;
     int r = reach(&cell, array, index, "mp_array_set");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_set(&cell, x);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQ", (int64_t)index,
+                            x.type, x.u);
+    return mp__cell_set(&cell, x);
 }
 
 int
@@ -205,7 +239,10 @@ mp_array_add(mp_array *array, ssize_t index, mp_scalar x)
     mp_scalar sum;
     int r = reach(&cell, array, index, "mp_array_add");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_add(&cell, x, &sum);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQ", (int64_t)index,
+                            x.type, x.u);
+    return mp__cell_add(&cell, x, &sum);
 }
 
 int
@@ -215,7 +252,9 @@ mp_array_compare_exchange(mp_array *array, ssize_t index, mp_scalar expected,
     struct mp__cell cell;
     int r = reach(&cell, array, index, "mp_array_compare_exchange");
 
-    return MP__UNLIKELY(r < 0)
-               ? r
-               : mp__cell_compare_exchange(&cell, expected, desired);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQiQ", (int64_t)index,
+                            expected.type, expected.u, desired.type,
+                            desired.u);
+    return mp__cell_compare_exchange(&cell, expected, desired);
 }

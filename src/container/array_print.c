@@ -87,7 +87,7 @@ mp_array_print(mp_array *array, FILE *out)
     const struct mp__type *type;
 
     if (r < 0)
-        return r;
+        return mp__text_far(r, array, "mp_array_print", out);
     if (out == NULL)
         return mp__fail(-EINVAL, "mp_array_print: out is NULL");
     type = mp__type_find(array->code);

@@ -39,6 +39,16 @@ mp__own_lock_get(struct mp__own_lock *own, const char *what,
     return lock;
 }
 
+mp_rlock *
+mp__own_lock_far(int r, const void *object, const char *function)
+{
+    mp_rlock *lock = NULL;
+
+    if (r == -EREMOTE)
+        mp__far_call(object, function, MP__FAR_PLAIN, "> h", &lock);
+    return lock;
+}
+
 int
 mp__own_lock_idle(struct mp__own_lock *own, const char *function)
 {

@@ -15,6 +15,10 @@ struct mp__own_lock {
 mp_rlock *mp__own_lock_get(struct mp__own_lock *own, const char *what,
                            const void *object);
 
+/* The lock of an object elsewhere: the same, for `r` of mp__object_enter(). */
+MP__COLD mp_rlock *mp__own_lock_far(int r, const void *object,
+                                    const char *function);
+
 /* 0, or -EBUSY: a living thread holds it or waits for it. */
 int mp__own_lock_idle(struct mp__own_lock *own, const char *function);
 

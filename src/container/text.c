@@ -2,8 +2,12 @@
 /* Python's repr() of values and of what is in arrays. */
 #include "container/text.h"
 
+#include "base/error.h"
+#include "region/far.h"
+
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -36,4 +40,22 @@ mp__text_of_cell(char text[MP__TEXT], const struct mp__type *type,
     } else {
         mp__text_of_scalar(text, mp__type_decode(type, bits));
     }
+}
+
+int
+mp__text_far(int r, const void *object, const char *function, FILE *out)
+{
+    char *text;
+
+    if (r != -EREMOTE)
+        return r;
+    if (out == NULL)
+        return mp__fail(-EINVAL, "%s: out is NULL", function);
+    r = (int)mp__far_call(object, function, MP__FAR_PLAIN, "> s", &text);
+    if (r < 0)
+        return r;
+    if (fputs(text, out) < 0)
+        r = mp__fail(-EIO, "%s: `out` has an error", function);
+    free(text);
+    return r;
 }

@@ -74,7 +74,7 @@ mp_value_destroy(mp_value *value)
     int r = value ? enter(value, "mp_value_destroy") : 1;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, value, MP__FAR_PLAIN, "") : 0;
     r = mp__own_lock_idle(&value->own, "mp_value_destroy");
     if (r < 0)
         return r;
@@ -87,13 +87,41 @@ mp_value_destroy(mp_value *value)
 
 /* ---- Steps ---- */
 
+/* A number travels as its letter and its bits, and is converted here: as at
+ * home. */
+MP__COLD static int
+get_far(int r, mp_value *value, int type, void *ret_x)
+{
+    mp_scalar x;
+
+    if (r != -EREMOTE ||
+        (r = mp__scalar_check(type, ret_x, "mp_value_get")) < 0 ||
+        (r = (int)mp__far_call(value, "mp_value_get", MP__FAR_PLAIN, "> iQ",
+                               &x.type, &x.u)) < 0)
+        return r;
+    return mp__scalar_give(x, type, ret_x, "mp_value_get");
+}
+
+MP__COLD static int
+add_get_far(int r, mp_value *value, mp_scalar x, int type, void *ret_sum)
+{
+    if (r != -EREMOTE ||
+        (r = mp__scalar_check(type, ret_sum, "mp_value_add_get")) < 0 ||
+        (r = (int)mp__far_call(value, "mp_value_add_get", MP__FAR_PLAIN,
+                               "iQ > iQ", x.type, x.u, &x.type, &x.u)) < 0)
+        return r;
+    return mp__scalar_give(x, type, ret_sum, "mp_value_add_get");
+}
+
 int
 mp_value_get(mp_value *value, int type, void *ret_x)
 {
     struct mp__cell cell;
     int r = reach(&cell, value, "mp_value_get");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_get(&cell, type, ret_x);
+    if (MP__UNLIKELY(r < 0))
+        return get_far(r, value, type, ret_x);
+    return mp__cell_get(&cell, type, ret_x);
 }
 
 int
@@ -102,7 +130,9 @@ mp_value_set(mp_value *value, mp_scalar x)
     struct mp__cell cell;
     int r = reach(&cell, value, "mp_value_set");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_set(&cell, x);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQ", x.type, x.u);
+    return mp__cell_set(&cell, x);
 }
 
 int
@@ -112,7 +142,9 @@ mp_value_add(mp_value *value, mp_scalar x)
     mp_scalar sum;
     int r = reach(&cell, value, "mp_value_add");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__cell_add(&cell, x, &sum);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQ", x.type, x.u);
+    return mp__cell_add(&cell, x, &sum);
 }
 
 int
@@ -122,7 +154,9 @@ mp_value_add_get(mp_value *value, mp_scalar x, int type, void *ret_sum)
     mp_scalar sum;
     int r = reach(&cell, value, "mp_value_add_get");
 
-    if (r < 0 || (r = mp__scalar_check(type, ret_sum, cell.function)) < 0 ||
+    if (MP__UNLIKELY(r < 0))
+        return add_get_far(r, value, x, type, ret_sum);
+    if ((r = mp__scalar_check(type, ret_sum, cell.function)) < 0 ||
         (r = mp__cell_add(&cell, x, &sum)) < 0)
         return r;
     return mp__scalar_give(sum, type, ret_sum, cell.function);
@@ -135,9 +169,10 @@ mp_value_compare_exchange(mp_value *value, mp_scalar expected,
     struct mp__cell cell;
     int r = reach(&cell, value, "mp_value_compare_exchange");
 
-    return MP__UNLIKELY(r < 0)
-               ? r
-               : mp__cell_compare_exchange(&cell, expected, desired);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQiQ", expected.type,
+                            expected.u, desired.type, desired.u);
+    return mp__cell_compare_exchange(&cell, expected, desired);
 }
 
 /* ---- Whatever else ---- */
@@ -145,8 +180,10 @@ mp_value_compare_exchange(mp_value *value, mp_scalar expected,
 mp_rlock *
 mp_value_lock(mp_value *value)
 {
-    if (enter(value, "mp_value_lock") < 0)
-        return NULL;
+    int r = enter(value, "mp_value_lock");
+
+    if (r < 0)
+        return mp__own_lock_far(r, value, "mp_value_lock");
     return mp__own_lock_get(&value->own, "value", value);
 }
 
@@ -155,7 +192,7 @@ mp_value_type(mp_value *value)
 {
     int r = enter(value, "mp_value_type");
 
-    return r < 0 ? r : value->code;
+    return r < 0 ? (int)MP__FAR(r, value, MP__FAR_PLAIN, "") : value->code;
 }
 
 int
@@ -166,7 +203,7 @@ mp_value_print(mp_value *value, FILE *out)
     int r = reach(&cell, value, "mp_value_print");
 
     if (r < 0)
-        return r;
+        return mp__text_far(r, value, "mp_value_print", out);
     if (out == NULL)
         return mp__fail(-EINVAL, "mp_value_print: out is NULL");
     mp__text_of_cell(text, cell.type, mp__cell_load(&cell));

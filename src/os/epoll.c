@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/epoll.h"
 
+#include "os/clock.h"
 #include "os/descriptors.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 int
 mp__epoll_open(void)
@@ -48,6 +51,34 @@ mp__epoll_look(int epoll, struct epoll_event *events, int most)
         n = epoll_wait(epoll, events, most, 0);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
+}
+
+/* Before Linux 5.11 it sleeps in milliseconds, rounded up. */
+int
+mp__epoll_wait(int epoll, struct epoll_event *events, int most,
+               mp_time deadline)
+{
+    static int coarse;
+    mp_time left = deadline == MP_NOW ? 0 : deadline;
+    struct timespec t;
+    int n;
+
+    if (deadline != MP_NOW && deadline != MP_FOREVER) {
+        left = deadline - mp__now();
+        left = left > 0 ? left : 0;
+    }
+    t = (struct timespec){left / 1000000000, left % 1000000000};
+    n = coarse ? -1
+               : (int)syscall(SYS_epoll_pwait2, epoll, events, most,
+                              deadline == MP_FOREVER ? NULL : &t, NULL, 0);
+    if (coarse || (n < 0 && errno == ENOSYS)) {
+        coarse = 1;
+        left = left / 1000000 < 60000 ? (left + 999999) / 1000000 : 60000;
+        n = epoll_wait(epoll, events, most, (int)left);
+    }
+    if (n < 0)
+        return errno == EINTR ? 0 : -errno;
+    return n;
 }
 
 int

@@ -19,6 +19,11 @@ void mp__epoll_remove(int epoll, int fd);
 /* Who has something to tell, up to `most`; never waits. */
 int mp__epoll_look(int epoll, struct epoll_event *events, int most);
 
+/* The same, waiting for the first until `deadline`: 0 then, or when a signal
+ * handler has run. */
+int mp__epoll_wait(int epoll, struct epoll_event *events, int most,
+                   mp_time deadline);
+
 /* A close-on-exec descriptor that becomes readable at a time: MP_FOREVER is
  * never. */
 int mp__alarm_open(void);

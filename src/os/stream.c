@@ -67,6 +67,19 @@ mp__stream_tune(int fd)
 }
 
 void
+mp__stream_patience(int fd, double seconds)
+{
+    /* The kernel's unit is a second here, and a millisecond there. */
+    int idle = seconds > 2 ? seconds < 1e6 ? (int)(seconds / 2) : 500000 : 1;
+    int probe = idle / 4 > 1 ? idle / 4 : 1;
+
+    set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle < 32767 ? idle : 32767);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, probe < 32767 ? probe : 32767);
+    set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+               seconds < 2e6 ? (int)(seconds * 1000) : 2000000000);
+}
+
+void
 mp__stream_quick(int fd)
 {
     set_number(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
@@ -322,4 +335,12 @@ void
 mp__stream_end(int fd)
 {
     shutdown(fd, SHUT_WR);
+}
+
+void
+mp__stream_abort(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }

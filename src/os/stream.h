@@ -17,6 +17,9 @@ int mp__stream_set_blocking(int fd, int on);
 /* TCP: no delay for small messages; a dead end is noticed in two minutes. */
 void mp__stream_tune(int fd);
 
+/* TCP: a dead end is noticed after so many seconds without a sign of it. */
+void mp__stream_patience(int fd, double seconds);
+
 /* TCP: what has come is acknowledged at once, this time. An end that sends small
  * messages in a row (Python's, which leaves Nagle's algorithm on) holds the next
  * one back until then. */
@@ -66,3 +69,5 @@ int mp__stream_pass(int fd, unsigned char byte, int passed);
 
 /* Nothing more will be written. */
 void mp__stream_end(int fd);
+/* Closing it will be a reset, as if the network had failed. */
+void mp__stream_abort(int fd);

@@ -62,5 +62,6 @@ mp_result_cancel(mp_result *result)
     if (mp__job_of(result))
         return mp__job_cancel(mp__job_of(result));
     task = mp__result_task(result, "mp_result_cancel", &r);
-    return task ? cancel_task(task) : r;
+    return task ? cancel_task(task)
+                : (int)MP__FAR(r, result, MP__FAR_PLAIN, "");
 }

@@ -203,6 +203,8 @@ set_posts(mp_pool *pool, uint32_t workers)
     if (r == 0)
         r = mp_queue_create(&pool->queue, NULL);
     if (r == 0)
+        mp__object_hide(pool->queue); /* there are pointers in it */
+    if (r == 0)
         atomic_store(&pool->levels[MP__POOL_NORMAL], pool->queue);
     return r;
 }

@@ -99,6 +99,7 @@ make_ready(struct mp__inbox *inbox)
         r = mp_queue_create(&queue, NULL);
         if (r < 0)
             return (int)r;
+        mp__object_hide(queue);
         atomic_store(&inbox->queue, queue);
     }
     mp__store(&inbox->lost, 0);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "pool/callback.h"
+#include "pool/far.h"
 #include "pool/job.h"
 #include "pool/limit.h"
 #include "region/region.h"
@@ -25,23 +26,10 @@
 
 #define ATTEMPTS_MOST 0xfffeu /* what a post's word can count */
 
-/* The arguments of the call. */
-struct request {
-    const char *function;
-    mp_map_fn f;
-    const void *in;
-    void *out;
-    size_t in_size, out_size, n;
-    mp_map_attr attr;
-    int detached;
-    int unwanted; /* neither by a handle, nor by a callback */
-    struct mp__inbox *inbox;
-};
-
 /* ---- Checking ---- */
 
 static int
-check_arrays(const struct request *q)
+check_arrays(const struct mp__map_request *q)
 {
     size_t largest = q->in_size > q->out_size ? q->in_size : q->out_size;
 
@@ -60,7 +48,7 @@ check_arrays(const struct request *q)
 }
 
 static int
-check_attr(const struct request *q)
+check_attr(const struct mp__map_request *q)
 {
     const mp_map_attr *a = &q->attr;
 
@@ -76,14 +64,12 @@ check_attr(const struct request *q)
 }
 
 static int
-check(mp_pool *pool, const struct request *q)
+check(mp_pool *pool, const struct mp__map_request *q)
 {
-    int r = mp__enter();
+    int r = mp__object_enter(pool, MP__SLAB_POOL, q->function, "a pool");
 
     if (r < 0)
         return r;
-    if (!mp__object_ok(pool, MP__SLAB_POOL))
-        return mp__fail_handle(q->function, pool, "a pool");
     if (!q->f)
         return mp__fail(-EINVAL, "%s: the function is NULL", q->function);
     r = check_arrays(q);
@@ -118,7 +104,7 @@ is_foreign(const void *array, size_t size)
 
 /* The codes of items that never begin are what they are set to here. */
 static int
-set_codes(struct mp__job *job, const struct request *q)
+set_codes(struct mp__job *job, const struct mp__map_request *q)
 {
     size_t size = sizeof(int32_t) * q->n;
     int32_t *codes = q->attr.codes;
@@ -138,7 +124,7 @@ set_codes(struct mp__job *job, const struct request *q)
 }
 
 static int
-set_arrays(struct mp__job *job, const struct request *q)
+set_arrays(struct mp__job *job, const struct mp__map_request *q)
 {
     size_t in = q->in_size * q->n, out = q->out_size * q->n;
 
@@ -167,7 +153,7 @@ set_arrays(struct mp__job *job, const struct request *q)
 /* ---- The job ---- */
 
 static void
-set_attr(mp_pool *pool, struct mp__job *job, const struct request *q)
+set_attr(mp_pool *pool, struct mp__job *job, const struct mp__map_request *q)
 {
     const mp_map_attr *a = &q->attr;
     const char *label = a->progress;
@@ -188,7 +174,7 @@ set_attr(mp_pool *pool, struct mp__job *job, const struct request *q)
 }
 
 static struct mp__job *
-new_job(mp_pool *pool, const struct request *q)
+new_job(mp_pool *pool, const struct mp__map_request *q)
 {
     struct mp__job *job = mp__object_alloc(MP__SLAB_JOB, sizeof(*job));
 
@@ -213,7 +199,7 @@ new_job(mp_pool *pool, const struct request *q)
 }
 
 static int
-make_job(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
+make_job(mp_pool *pool, const struct mp__map_request *q, struct mp__job **ret_job)
 {
     struct mp__function reference;
     struct mp__job *job;
@@ -265,7 +251,7 @@ call_workers(mp_pool *pool, struct mp__job *job, const char *function)
 
 /* Makes the job and calls the workers: 0, or there is none. */
 static int
-submit(mp_pool *pool, const struct request *q, struct mp__job **ret_job)
+submit(mp_pool *pool, const struct mp__map_request *q, struct mp__job **ret_job)
 {
     int r = make_job(pool, q, ret_job);
 
@@ -283,7 +269,7 @@ int
 mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
             void *out, size_t out_size, size_t n, const mp_map_attr *attr)
 {
-    struct request q = {
+    struct mp__map_request q = {
         .function = "mp_pool_map",
         .f = f,
         .in = in,
@@ -298,6 +284,8 @@ mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
 
     if (r == 0)
         r = check(pool, &q);
+    if (r == -EREMOTE)
+        return mp__pool_far_map(pool, &q, NULL);
     if (r < 0 || n == 0)
         return r;
     id = pool->id;
@@ -319,7 +307,7 @@ mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
 /* ---- Without waiting ---- */
 
 static int
-submit_detached(mp_pool *pool, struct request *q, mp_result **ret_result)
+submit_detached(mp_pool *pool, struct mp__map_request *q, mp_result **ret_result)
 {
     const struct mp__callback callback = {
         .done = q->attr.callback,
@@ -359,7 +347,7 @@ mp_pool_map_async(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
                   void *out, size_t out_size, size_t n,
                   const mp_map_attr *attr, mp_result **ret_result)
 {
-    struct request q = {
+    struct mp__map_request q = {
         .function = "mp_pool_map_async",
         .f = f,
         .in = in,
@@ -373,5 +361,7 @@ mp_pool_map_async(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
 
     if (r == 0)
         r = check(pool, &q);
+    if (r == -EREMOTE)
+        return mp__pool_far_map(pool, &q, ret_result);
     return r < 0 ? r : submit_detached(pool, &q, ret_result);
 }

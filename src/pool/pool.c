@@ -92,7 +92,7 @@ mp_pool_close(mp_pool *pool)
     int r = enter(pool, "mp_pool_close");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, pool, MP__FAR_PLAIN, "");
     advance(pool, MP__POOL_CLOSED, NULL);
     mp__pool_close_queues(pool);
     mp__pool_attend(pool);
@@ -114,7 +114,7 @@ mp_pool_terminate(mp_pool *pool)
     int r = enter(pool, "mp_pool_terminate");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, pool, MP__FAR_PLAIN, "");
     terminate(pool);
     return 0;
 }
@@ -146,7 +146,7 @@ mp_pool_join(mp_pool *pool, mp_time deadline)
     int r = enter(pool, "mp_pool_join");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, pool, deadline, "");
     if (mp__pool_state(pool) == MP__POOL_RUNNING)
         return mp__fail(-EINVAL,
                         "mp_pool_join: pool %s is neither closed nor "
@@ -201,7 +201,7 @@ mp_pool_destroy(mp_pool *pool)
         return 0;
     r = enter(pool, "mp_pool_destroy");
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, pool, MP__FAR_PLAIN, "");
     terminate(pool);
     while (wait_until_empty(pool, MP_FOREVER) < 0)
         ;
@@ -236,8 +236,8 @@ mp_pool_workers(mp_pool *pool, mp_process **list, size_t n)
     int alive = 0;
     int r = enter(pool, "mp_pool_workers");
 
-    if (r < 0)
-        return r;
+    if (r < 0) /* their handles are at home only */
+        return n ? r : (int)MP__FAR(r, pool, MP__FAR_PLAIN, "");
     if (n && !list)
         return mp__fail(-EINVAL, "mp_pool_workers: list is NULL");
     mp__pool_attend(pool);

@@ -190,6 +190,7 @@ mp__pool_queue(mp_pool *pool, int priority)
         return queue;
     if (mp_queue_create(&queue, NULL) < 0)
         return NULL;
+    mp__object_hide(queue);
     if (!atomic_compare_exchange_strong(&pool->levels[level], &none, queue)) {
         mp_queue_destroy(queue); /* another was faster */
         return none;

@@ -49,7 +49,7 @@ mp_pool_resize(mp_pool *pool, int workers)
     if (r == 0)
         r = mp__posts_make(pool, wanted);
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, pool, MP__FAR_PLAIN, "i", workers);
     mp__mutex_lock(&pool->mutex);
     mp__store(&pool->wanted, wanted);
     filled = mp__posts_filled(pool);

@@ -12,6 +12,7 @@
  * ended by who buries that worker. */
 #include "base/error.h"
 #include "pool/callback.h"
+#include "pool/far.h"
 #include "pool/job.h"
 #include "pool/progress.h"
 #include "pool/task.h"
@@ -34,7 +35,9 @@ task_of(mp_result *result, const char *function, int *ret)
     if (MP__LIKELY(mp__object_ok(task, MP__SLAB_TASK) &&
                    !(mp__load_relaxed(&task->state) & MP__TASK_ABANDONED)))
         return task;
-    *ret = mp__fail_handle(function, result, "a result");
+    *ret = mp__far_enter(result, MP__SLAB_TASK, function, "a result");
+    if (*ret == -EBADF)
+        *ret = mp__far_enter(result, MP__SLAB_JOB, function, "a result");
     return NULL;
 }
 
@@ -127,7 +130,8 @@ mp_result_wait(mp_result *result, mp_time deadline)
     if (job)
         return mp__job_wait(job, deadline);
     task = task_of(result, "mp_result_wait", &r);
-    return task ? wait_for_end(task, deadline) : r;
+    return task ? wait_for_end(task, deadline)
+                : (int)MP__FAR(r, result, deadline, "");
 }
 
 int
@@ -140,7 +144,8 @@ mp_result_ready(mp_result *result)
     if (job)
         return mp__result_after_look(result, mp__job_look(job));
     task = task_of(result, "mp_result_ready", &r);
-    return task ? mp__result_after_look(result, mp__task_look(task)) : r;
+    return task ? mp__result_after_look(result, mp__task_look(task))
+                : (int)MP__FAR(r, result, MP__FAR_PLAIN, "");
 }
 
 int
@@ -154,7 +159,7 @@ mp_result_successful(mp_result *result)
         return mp__job_successful(job);
     task = task_of(result, "mp_result_successful", &r);
     if (!task)
-        return r;
+        return (int)MP__FAR(r, result, MP__FAR_PLAIN, "");
     if (!mp__task_look(task))
         return -EAGAIN;
     return mp__task_phase(mp__load_acquire(&task->state)) == MP__TASK_DONE;
@@ -223,7 +228,7 @@ mp_result_size(mp_result *result)
         return mp__job_look(job) ? mp__job_size(job) : -EAGAIN;
     task = task_of(result, "mp_result_size", &r);
     if (!task)
-        return r;
+        return MP__FAR(r, result, MP__FAR_PLAIN, "");
     return mp__task_look(task) ? size_of_result(task) : -EAGAIN;
 }
 
@@ -239,6 +244,8 @@ mp_result_get(mp_result *result, void *buf, size_t cap, mp_time deadline)
         return r < 0 ? r : mp__job_get(job, buf, cap);
     }
     task = task_of(result, "mp_result_get", &r);
+    if (r == -EREMOTE)
+        return mp__result_far_get(result, buf, cap, deadline);
     if (task)
         r = wait_for_end(task, deadline);
     return r < 0 ? r : copy_result(task, buf, cap);
@@ -254,6 +261,8 @@ mp_result_error(mp_result *result)
     if (job)
         return mp__job_error(job);
     task = task_of(result, "mp_result_error", &r);
+    if (r == -EREMOTE)
+        return mp__result_far_error(result);
     if (!task || !mp__task_look(task))
         return NULL;
     return error_text(task, mp__load_acquire(&task->state));
@@ -273,7 +282,7 @@ mp_result_free(mp_result *result)
         return mp__job_give_back(job);
     task = task_of(result, "mp_result_free", &r);
     if (!task)
-        return r;
+        return r == -EREMOTE ? mp__result_far_free(result) : r;
     /* A callback that is to come gets the result, and frees it. */
     if (task->inbox && mp__callback_adopt(result, task->number))
         return 0;

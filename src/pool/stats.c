@@ -18,6 +18,7 @@
  * `slowest` is in no order. A pair is replaced in three stores, the time first
  * by 0 and then, last, by the other time: who reads the same time before and
  * after the number has a pair that was there. */
+#include "pool/far.h"
 #include "pool/stats.h"
 
 #include "base/error.h"
@@ -325,7 +326,7 @@ mp_pool_stats(mp_pool *pool, mp_pool_statistics *ret_statistics)
     uint64_t size;
 
     if (r < 0)
-        return r;
+        return r == -EREMOTE ? mp__pool_far_stats(pool, ret_statistics) : r;
     size = ret_statistics ? ret_statistics->size : 0;
     if (size < sizeof(s.size) || size > 65536)
         return mp__fail(-EINVAL,

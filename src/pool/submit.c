@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "pool/callback.h"
+#include "pool/far.h"
 #include "pool/limit.h"
 
 #include <errno.h>
@@ -264,6 +265,8 @@ mp_pool_apply_async(mp_pool *pool, mp_task_fn f, const void *arg, size_t size,
         r = submit_with_callback(pool, &order, &task);
     else
         r = mp__task_submit(pool, &order, &task);
+    if (r == -EREMOTE)
+        return mp__pool_far_submit(pool, &order, ret_result);
     if (r == 0 && ret_result)
         *ret_result = (mp_result *)task;
     return r;
@@ -280,15 +283,20 @@ mp_pool_apply(mp_pool *pool, mp_task_fn f, const void *arg, size_t size,
         .wanted = 1,
         .function = "mp_pool_apply",
     };
+    mp_result *result;
     mp_task *task;
     int r = mp__task_submit(pool, &order, &task);
 
+    if (r == 0)
+        result = (mp_result *)task;
+    else if (r == -EREMOTE)
+        r = mp__pool_far_submit(pool, &order, &result);
     if (r < 0)
         return r;
-    r = mp_result_wait((mp_result *)task, MP_FOREVER);
+    r = mp_result_wait(result, MP_FOREVER);
     if (ret_result)
-        *ret_result = (mp_result *)task;
+        *ret_result = result;
     else
-        mp_result_free((mp_result *)task);
+        mp_result_free(result);
     return r;
 }

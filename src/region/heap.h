@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "region/far.h"
 #include "region/participant.h"
 
 /* Not zeroed unless `zero`. NULL: no memory (mp_last_error() tells). */
@@ -34,7 +35,7 @@ enum mp__slab {
     MP__SLAB_PROCESS,
     MP__SLAB_POOL,
     MP__SLAB_TASK,
-    MP__SLAB_JOB, /* pool/: a map */
+    MP__SLAB_JOB,   /* pool/: a map */
     MP__SLAB_INBOX, /* pool/: who is told of the end of tasks */
     MP__SLAB_LOCK,
     MP__SLAB_RLOCK,
@@ -44,16 +45,43 @@ enum mp__slab {
     MP__SLAB_BARRIER,
     MP__SLAB_VALUE,
     MP__SLAB_ARRAY,
+    MP__SLAB_LIST,
+    MP__SLAB_DICT,
+    MP__SLAB_SET,
+    MP__SLAB_NAMESPACE,
     MP__SLAB_CONN,
     MP__SLAB_LISTENER,
     MP__SLAB_NOTICE, /* region/: pollers of an object */
+    MP__SLAB_MANAGER,
+    MP__SLAB_OBJECT, /* manager/: of a user's type */
+    MP__SLAB_FAR,    /* manager/: an object of another family */
     MP__SLABS,
 };
 
 /* First field of every object. */
 struct mp__object {
-    mp__a64 stamp; /* address ^ class; 0: no live object */
+    mp__a64 stamp;  /* address ^ class; 0: no live object */
+    mp__a64 serial; /* 0: nobody has asked for it */
 };
+
+/* A number that the next object in the same cell does not have. Never 0. */
+uint64_t mp__object_serial(void *object);
+
+/* An object of the library's own: nobody from outside may address it, nor is it
+ * a value. To be said before others can know it. */
+#define MP__OBJECT_HIDDEN ((uint64_t)1)
+static inline void
+mp__object_hide(void *object)
+{
+    mp__store(&((struct mp__object *)object)->serial, MP__OBJECT_HIDDEN);
+}
+static inline int
+mp__object_is_hidden(const void *object)
+{
+    return mp__load_relaxed(
+               &((struct mp__object *)(uintptr_t)object)->serial) ==
+           MP__OBJECT_HIDDEN;
+}
 
 /* For the reaper. Brings in order the mutexes under which the owner of `p`
  * may have died (NULL is allowed); then frees `p` out of a dead participant's
@@ -71,6 +99,9 @@ void mp__heap_init(void); /* for the creator of the region */
  * The mutexes and bells in a cell must be set up before. NULL: no memory.
  * A thread that dies between the two leaks the cell at the most. */
 void *mp__object_alloc(enum mp__slab slab, size_t size);
+/* The same, but not zeroed: it has what its last object has left in it, or, if
+ * it never had one, anything. */
+void *mp__object_alloc_used(enum mp__slab slab, size_t size);
 void mp__object_publish(void *object, enum mp__slab slab);
 
 /* Ends the object: its handles are -EBADF from then on. To be called once;
@@ -131,7 +162,7 @@ mp__object_enter(const void *object, enum mp__slab slab, const char *function,
     if (MP__UNLIKELY(r < 0))
         return r;
     if (MP__UNLIKELY(!mp__object_ok(object, slab)))
-        return mp__fail_handle(function, object, what);
+        return mp__far_enter(object, slab, function, what);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  * the address itself, changed by the class: no copy of an object, and no other
  * data, can carry it. */
 #include "base/error.h"
+#include "os/clock.h"
 #include "region/bin.h"
 #include "region/heap.h"
 #include "region/layout.h"
@@ -16,15 +17,25 @@
 #include <string.h>
 
 void *
-mp__object_alloc(enum mp__slab slab, size_t size)
+mp__object_alloc_used(enum mp__slab slab, size_t size)
 {
     struct mp__bin *bin = &mp__region()->slabs[slab];
-    void *p;
+    struct mp__object *object;
 
     assert(size % 64 == 0 && size <= MP__SLAB_CELL_MAX);
     if (mp__load_relaxed(&bin->cell) == 0)
         mp__store_relaxed(&bin->cell, (uint32_t)size); /* whoever is first */
-    p = mp__bin_take(bin, 0);
+    object = mp__bin_take(bin, 0);
+    if (object)
+        mp__store_relaxed(&object->serial, 0);
+    return object;
+}
+
+void *
+mp__object_alloc(enum mp__slab slab, size_t size)
+{
+    void *p = mp__object_alloc_used(slab, size);
+
     if (p)
         memset(p, 0, size);
     return p;
@@ -56,6 +67,15 @@ mp__object_free(void *object, enum mp__slab slab)
     (void)slab;
     if (chunk)
         mp__bin_give(chunk, object, mp__me.index);
+}
+
+uint64_t
+mp__object_serial(void *object)
+{
+    mp__a64 *word = &((struct mp__object *)object)->serial;
+    uint64_t serial = mp__load(word), made = (uint64_t)mp__now() | 1;
+
+    return serial == 0 && mp__cas(word, &serial, made) ? made : serial;
 }
 
 void *

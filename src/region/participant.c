@@ -221,16 +221,16 @@ claim_any_slot(uint32_t tid)
 }
 
 static void
-live_in(uint32_t index, uint32_t tid)
+live_in(struct mp__self *self, uint32_t index, uint32_t tid)
 {
     struct mp__participant *part = mp__participant_at(index);
 
     begin_life(part, tid);
     mp__store(&part->state,
               state_of(generation_of(mp__load(&part->state)), ALIVE, tid));
-    mp__me.index = index;
-    mp__me.id = mp__participant_id(part);
-    mp__me.part = part;
+    self->index = index;
+    self->id = mp__participant_id(part);
+    self->part = part;
 }
 
 static void
@@ -245,24 +245,37 @@ leave_slot(struct mp__participant *part)
 /* The last slot is only passed through: by who finds all others taken, to see
  * whether the dead have some of them. */
 static int
-move_from_last_slot(uint32_t tid)
+move_from_last_slot(struct mp__self *self, uint32_t tid)
 {
-    struct mp__participant *last = mp__me.part;
+    struct mp__participant *last = self->part;
     int r = claim_any_slot(tid);
 
     if (r >= 0)
-        live_in((uint32_t)r, tid);
+        live_in(self, (uint32_t)r, tid);
     else
-        mp__participant_forget();
+        memset(self, 0, sizeof(*self));
     leave_slot(last);
-    return r;
+    return r < 0 ? r : 0;
+}
+
+/* The first thing that a life does is to make room for others. */
+static int
+begin_in_any_slot(struct mp__self *self)
+{
+    uint32_t tid = self->word & FUTEX_TID_MASK;
+    int r = claim_any_slot(tid);
+
+    if (r < 0)
+        return r;
+    live_in(self, (uint32_t)r, tid);
+    mp__reap();
+    return r == LAST_SLOT ? move_from_last_slot(self, tid) : 0;
 }
 
 int
 mp__participant_register(void)
 {
     struct mp__robust_head *head;
-    uint32_t tid;
     int r;
 
     r = mp__region_open();
@@ -274,23 +287,15 @@ mp__participant_register(void)
     }
     if (mp__me.part)
         return 0;
-    tid = (uint32_t)syscall(SYS_gettid);
     head = mp__robust_head();
     if (head == NULL && mp__view.tier != MP__TIER_NO_ROBUST)
         return mp__fail(-ENOTSUP, "this process was made by a bare clone(), "
                                   "behind the C library's back");
     if (head == NULL)
         head = &no_list;
-    r = claim_any_slot(tid);
-    if (r < 0)
-        return r;
     mp__me.head = head;
-    mp__me.word = tid | FUTEX_WAITERS;
-    live_in((uint32_t)r, tid);
-    mp__reap();
-    if (r == LAST_SLOT)
-        r = move_from_last_slot(tid);
-    return r < 0 ? r : 0;
+    mp__me.word = (uint32_t)syscall(SYS_gettid) | FUTEX_WAITERS;
+    return begin_in_any_slot(&mp__me);
 }
 
 void
@@ -482,6 +487,28 @@ claim_dead(struct mp__participant *part)
     return dead &&
            mp__cas(&part->state, &state,
                    state_of(generation_of(state), REAPED, reaper_mark()));
+}
+
+/* ---- Lives that a thread has beside its own ---- */
+
+int
+mp__participant_host(struct mp__self *ret_self)
+{
+    *ret_self = (struct mp__self){.head = mp__me.head, .word = mp__me.word};
+    return begin_in_any_slot(ret_self);
+}
+
+void
+mp__participant_end(struct mp__self *self)
+{
+    uint64_t state = mp__load(&self->part->state);
+
+    /* From here on it is dead to all others, who may be the first to bury it. */
+    pthread_mutex_unlock(&self->part->life);
+    if (mp__cas(&self->part->state, &state,
+                state_of(generation_of(state), REAPED, reaper_mark())))
+        bury(self->index);
+    memset(self, 0, sizeof(*self));
 }
 
 void

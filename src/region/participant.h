@@ -131,6 +131,11 @@ void mp__participant_bury_with(mp__burial_fn *burial);
  * with a mutex held. */
 void mp__reap(void);
 
+/* For guest.c: another life that the calling thread holds beside its own, and
+ * the end of it. 0; -EAGAIN, -ENOMEM. */
+int mp__participant_host(struct mp__self *ret_self);
+void mp__participant_end(struct mp__self *self);
+
 /* For fork's child: forgets the parent's registration. (An atfork handler and
  * the fork guard call it; nobody else needs to.) */
 void mp__participant_forget(void);

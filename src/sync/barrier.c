@@ -87,13 +87,35 @@ mp_barrier_abort(mp_barrier *barrier)
     uint64_t state;
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
     do
         state = mp__load(&barrier->state);
     while (!(state & MP__BARRIER_BROKEN) &&
            !mp__barrier_end_turn(barrier, state, MP__BARRIER_BROKEN));
     mp__bell_disarm();
     return 0;
+}
+
+/* ---- Elsewhere ---- */
+
+int
+mp__barrier_wait_far(int r, mp_barrier *barrier, int (*action)(void *arg),
+                     void *arg, mp_time deadline)
+{
+    uint64_t state;
+    uint32_t seat;
+    int acted;
+
+    if (r != -EREMOTE)
+        return r;
+    r = (int)mp__far_call(barrier, "mp_barrier_wait", deadline, "b > QI",
+                          action != NULL, &state, &seat);
+    if (r != MP__BARRIER_ACTS)
+        return r;
+    acted = action(arg);
+    r = (int)mp__far_call(barrier, "mp_barrier_acted", MP__FAR_PLAIN, "QIb",
+                          state, seat, acted >= 0);
+    return acted < 0 ? acted : r;
 }
 
 /* ---- Reset ---- */
@@ -127,7 +149,7 @@ mp_barrier_reset(mp_barrier *barrier)
     int r = enter(barrier, "mp_barrier_reset");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
     /* Before the turn begins: whoever comes in it would see them. */
     drop_dead_from_roster(barrier);
     while (!mp__barrier_end_turn(barrier, mp__load(&barrier->state), 0))
@@ -164,8 +186,10 @@ mp_barrier_register(mp_barrier *barrier)
 {
     int r = enter(barrier, "mp_barrier_register");
 
-    if (r < 0 || find_entry(barrier, mp__me.id) >= 0)
-        return r;
+    if (r < 0)
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
+    if (find_entry(barrier, mp__me.id) >= 0)
+        return 0;
 #ifndef MP__MUTATION_ROSTER_UNSEEN
     /* Before the commit: from now on everybody looks at the roster. */
     mp__add(&barrier->registrations, 1);
@@ -194,7 +218,7 @@ mp_barrier_unregister(mp_barrier *barrier)
     int entry;
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
     entry = find_entry(barrier, mp__me.id);
     if (entry >= 0)
         mp__store(&barrier->roster[entry], 0);
@@ -208,7 +232,9 @@ mp_barrier_parties(mp_barrier *barrier)
 {
     int r = enter(barrier, "mp_barrier_parties");
 
-    return r < 0 ? r : (int)barrier->parties;
+    if (r < 0)
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
+    return (int)barrier->parties;
 }
 
 int
@@ -216,7 +242,9 @@ mp_barrier_n_waiting(mp_barrier *barrier)
 {
     int r = enter(barrier, "mp_barrier_n_waiting");
 
-    return r < 0 ? r : (int)mp__barrier_count(mp__barrier_settle(barrier));
+    if (r < 0)
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
+    return (int)mp__barrier_count(mp__barrier_settle(barrier));
 }
 
 int
@@ -224,7 +252,9 @@ mp_barrier_broken(mp_barrier *barrier)
 {
     int r = enter(barrier, "mp_barrier_broken");
 
-    return r < 0 ? r : (mp__barrier_settle(barrier) & MP__BARRIER_BROKEN) != 0;
+    if (r < 0)
+        return (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "");
+    return (mp__barrier_settle(barrier) & MP__BARRIER_BROKEN) != 0;
 }
 
 /* ---- Life ---- */
@@ -321,7 +351,7 @@ mp_barrier_destroy(mp_barrier *barrier)
     mp__a64 *seats;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, barrier, MP__FAR_PLAIN, "") : 0;
     waiters = await_leavers(barrier);
     if (waiters == 0)
         waiters = mp__waiters_of(barrier, sizeof(*barrier), NULL, 0);

@@ -105,6 +105,42 @@ mp__seat_is_free(struct mp_barrier *barrier, uint64_t seat)
             !mp__seat_is_of(seat, mp__load(&barrier->state)));
 }
 
+/* ---- Waiting in steps: barrier_wait.c ---- */
+
+/* What a party remembers of its visit. */
+struct mp__visit {
+    struct mp_barrier *barrier;
+    const char *function;
+    mp_time deadline;
+    int awake;      /* 1: it must not sleep */
+    uint32_t seat;  /* its index */
+    uint64_t state; /* tells the turn in which it has its seat */
+};
+
+/* Results beside those of mp_barrier_wait(). */
+#define MP__BARRIER_WAITS (1 << 20) /* others have to come: look again */
+#define MP__BARRIER_ACTS  (1 << 21) /* it came last: the action is to be done */
+
+/* The steps of those who must not sleep: to come; to look as long as the visit
+ * WAITS; for who ACTS, to say how that has ended, below 0: badly. -EAGAIN of the
+ * first: there is no seat (or the deadline is MP_NOW): come again. */
+int mp__barrier_come(struct mp__visit *v, int with_action);
+int mp__barrier_look(const struct mp__visit *v);
+int mp__barrier_acted(const struct mp__visit *v, int r);
+
+/* Leaves; if its turn goes on, the barrier breaks. */
+void mp__barrier_quit(const struct mp__visit *v);
+
+/* Whether the caller has that seat, and ACTS, or did in a turn that is over. For
+ * a visit that nobody vouches for. */
+int mp__barrier_may_act(const struct mp__visit *v);
+
+/* mp_barrier_wait() and mp_barrier_wait_with() of a barrier elsewhere. `r`:
+ * mp__object_enter()'s. */
+MP__COLD int mp__barrier_wait_far(int r, mp_barrier *barrier,
+                                  int (*action)(void *arg), void *arg,
+                                  mp_time deadline);
+
 /* ---- What both files use ---- */
 
 /* Whether somebody is dead whose death breaks this turn. */

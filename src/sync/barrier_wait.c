@@ -25,10 +25,17 @@
  * goes while the turn goes on wakes the others: their neighbours change.
  *
  * Even turns have another bell than odd ones. So who is slow to leave cannot
- * be woken in the place of somebody of the next turn. */
+ * be woken in the place of somebody of the next turn.
+ *
+ * To wait is to come, to look until the turn is over, and to leave. Threads
+ * sleep in between. One that acts for others (a guest's host) must not: it looks
+ * again and again. It has no bell armed meanwhile; so its guest, having come,
+ * wakes the sleepers, and from then on is the neighbour whom one of them
+ * watches. */
 #include "sync/barrier.h"
 
 #include "base/error.h"
+#include "os/clock.h"
 #include "sync/gate.h"
 #include "region/waiters.h"
 
@@ -45,29 +52,21 @@ enum {
     ALL_ARE_HERE,
 };
 
-struct visit {
-    struct mp_barrier *barrier;
-    const char *function;
-    mp_time deadline;
-    uint64_t state; /* tells the turn in which it has its seat */
-    uint32_t seat;
-};
-
 static int
-refuse(const struct visit *v)
+refuse(const struct mp__visit *v)
 {
     return mp__fail(-ECANCELED, "%s: the barrier is broken, or was reset",
                     v->function);
 }
 
 static struct mp__bell *
-bell_of(const struct visit *v)
+bell_of(const struct mp__visit *v)
 {
     return mp__barrier_bell(v->barrier, v->state);
 }
 
 static int
-is_turn_of(const struct visit *v, uint64_t state)
+is_turn_of(const struct mp__visit *v, uint64_t state)
 {
     return mp__barrier_turn(v->state) == mp__barrier_turn(state);
 }
@@ -93,7 +92,7 @@ take_seat(struct mp_barrier *b, uint64_t state)
 
 /* The bell is still armed after that. */
 static void
-leave_seat(const struct visit *v)
+leave_seat(const struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
 
@@ -105,7 +104,7 @@ leave_seat(const struct visit *v)
 
 /* Leaves while the turn goes on. */
 static void
-withdraw(const struct visit *v)
+withdraw(const struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
     uint64_t state;
@@ -136,7 +135,7 @@ is_acting(uint64_t state)
 /* Sleeps until somebody leaves a seat; never for long, for it may have died.
  * `wanted` has been set. */
 static int
-sleep_in_hall(const struct visit *v, uint64_t state)
+sleep_in_hall(const struct mp__visit *v, uint64_t state)
 {
     struct mp_barrier *b = v->barrier;
     int full = is_acting(state); /* it is not our round */
@@ -157,7 +156,7 @@ sleep_in_hall(const struct visit *v, uint64_t state)
 
 /* Takes a seat, and arms the bell. */
 static int
-sit_down(struct visit *v)
+sit_down(struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
     int asked = 0;
@@ -180,7 +179,7 @@ sit_down(struct visit *v)
         mp__bell_disarm();
         if (is_broken(mp__barrier_settle(b)))
             return refuse(v);
-        if (v->deadline == MP_NOW)
+        if (v->deadline == MP_NOW || v->awake)
             return -EAGAIN;
         if (asked && (r = sleep_in_hall(v, state)) < 0)
             return r;
@@ -193,7 +192,7 @@ sit_down(struct visit *v)
 
 /* Counts the visitor, who has a seat. */
 static int
-count_in(const struct visit *v, int with_action)
+count_in(const struct mp__visit *v, int with_action)
 {
     struct mp_barrier *b = v->barrier;
     uint64_t state = v->state, next;
@@ -227,7 +226,7 @@ count_in(const struct visit *v, int with_action)
 /* Whether it makes no sense to come: others would have to, and that may not be
  * waited for. 0, -EAGAIN, -ECANCELED. */
 static int
-look_from_outside(const struct visit *v)
+look_from_outside(const struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
     uint64_t state;
@@ -240,7 +239,7 @@ look_from_outside(const struct visit *v)
 }
 
 static int
-come(struct visit *v, int with_action)
+come(struct mp__visit *v, int with_action)
 {
     int r;
 
@@ -260,7 +259,7 @@ come(struct visit *v, int with_action)
  * late; in some turns for long, to see whether it would pay. Not where the
  * parties have to share processors: who looks keeps the others from coming. */
 static void
-spin(const struct visit *v)
+spin(const struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
     uint32_t usual = mp__load_relaxed(&b->spins);
@@ -283,7 +282,7 @@ spin(const struct visit *v)
 /* The next one in the circle of those who have a seat in this turn; 0: there
  * is no other. *ret_first: whether the circle begins with the visitor. */
 static uint64_t
-neighbour(const struct visit *v, int *ret_first)
+neighbour(const struct mp__visit *v, int *ret_first)
 {
     struct mp_barrier *b = v->barrier;
     uint32_t at = v->seat;
@@ -320,7 +319,7 @@ watch_roster(struct mp_barrier *b, struct mp__watch *watch)
  * others from falling asleep: so they look again soon, until they have found
  * nothing once (`calm`). */
 static int
-sleep_once(const struct visit *v, uint64_t state, int calm)
+sleep_once(const struct mp__visit *v, uint64_t state, int calm)
 {
     struct mp_barrier *b = v->barrier;
     mp_time deadline = is_acting(state) ? MP_FOREVER : v->deadline;
@@ -353,7 +352,7 @@ sleep_once(const struct visit *v, uint64_t state, int calm)
 /* Takes the visitor out of the count, and gives the seat back. 0: it is too
  * late, the turn is over or all are here. */
 static int
-go_back(const struct visit *v, uint64_t state)
+go_back(const struct mp__visit *v, uint64_t state)
 {
     struct mp_barrier *b = v->barrier;
 
@@ -370,7 +369,7 @@ go_back(const struct visit *v, uint64_t state)
 /* What a sleep ended with, as long as the turn goes on. 0: the turn is over, or
  * sleep again. Else the visitor has left: -EINTR, -ETIMEDOUT, -ECANCELED. */
 static int
-settle(const struct visit *v, uint64_t state, int r)
+settle(const struct mp__visit *v, uint64_t state, int r)
 {
     struct mp_barrier *b = v->barrier;
     int late = r == -ETIMEDOUT && !is_acting(state);
@@ -386,7 +385,7 @@ settle(const struct visit *v, uint64_t state, int r)
 }
 
 static int
-was_released(const struct visit *v, uint64_t state)
+was_released(const struct mp__visit *v, uint64_t state)
 {
     return ((state ^ v->state) & MP__BARRIER_PARITY) != 0;
 }
@@ -395,7 +394,7 @@ was_released(const struct visit *v, uint64_t state)
  * who died before it had woken the others; or, if turns have gone by since,
  * for somebody of a later one. */
 static void
-pass_on(const struct visit *v, uint64_t state)
+pass_on(const struct mp__visit *v, uint64_t state)
 {
     struct mp_barrier *b = v->barrier;
     uint64_t next = mp__barrier_next(v->state);
@@ -408,7 +407,7 @@ pass_on(const struct visit *v, uint64_t state)
 
 /* Waits until the turn is over; then 0, and the bell is still armed. */
 static int
-await_others(const struct visit *v)
+await_others(const struct mp__visit *v)
 {
     struct mp_barrier *b = v->barrier;
     int slept = 0, calm = 0;
@@ -444,7 +443,7 @@ await_others(const struct visit *v)
 
 /* The turn is over. Gives the bell back. */
 static int
-leave(const struct visit *v)
+leave(const struct mp__visit *v)
 {
     uint64_t state = mp__load(&v->barrier->state);
 
@@ -453,20 +452,24 @@ leave(const struct visit *v)
     return was_released(v, state) ? (int)v->seat : refuse(v);
 }
 
-/* All are here, and wait for us. */
-static int
-act(const struct visit *v, int (*action)(void *arg), void *arg)
+/* All are here, and wait for us. One is enough to watch us. */
+static void
+begin_action(const struct mp__visit *v)
+{
+    struct mp__bell *bell = bell_of(v);
+
+    if (mp__load(&bell->waiters))
+        mp__futex_wake(&bell->word, 1);
+    mp__bell_disarm();
+}
+
+int
+mp__barrier_acted(const struct mp__visit *v, int r)
 {
     struct mp_barrier *b = v->barrier;
     struct mp__bell *bell = bell_of(v);
     uint64_t state;
-    int r;
 
-    /* One is enough to watch us. */
-    if (mp__load(&bell->waiters))
-        mp__futex_wake(&bell->word, 1);
-    mp__bell_disarm();
-    r = action(arg);
     mp__bell_arm(bell);
     state = mp__load(&b->state);
     if (r < 0) {
@@ -483,8 +486,71 @@ act(const struct visit *v, int (*action)(void *arg), void *arg)
     return r;
 }
 
+/* ---- Waiting ---- */
+
+int
+mp__barrier_come(struct mp__visit *v, int with_action)
+{
+    int r = come(v, with_action);
+
+    if (r < 0)
+        return r;
+    if (r == ALL_ARE_HERE && with_action) {
+        begin_action(v);
+        return MP__BARRIER_ACTS;
+    }
+    if (r == ALL_ARE_HERE) {
+        mp__barrier_wake(bell_of(v));
+        return leave(v);
+    }
+#ifndef MP__MUTATION_GUEST_UNWATCHED
+    mp__barrier_wake(bell_of(v)); /* one of them is to watch us */
+#endif
+    mp__bell_disarm();
+    return MP__BARRIER_WAITS;
+}
+
+int
+mp__barrier_look(const struct mp__visit *v)
+{
+    uint64_t state = mp__load(&v->barrier->state);
+
+    mp__bell_arm(bell_of(v));
+    if (is_turn_of(v, state)) {
+        int r = settle(v, state, mp__expired(v->deadline));
+
+        if (r < 0)
+            return r;
+        if (is_turn_of(v, mp__load(&v->barrier->state))) {
+            mp__bell_disarm();
+            return MP__BARRIER_WAITS;
+        }
+    }
+    return leave(v);
+}
+
+void
+mp__barrier_quit(const struct mp__visit *v)
+{
+    mp__barrier_end_turn(v->barrier, v->state, MP__BARRIER_BROKEN);
+    leave_seat(v);
+    mp__bell_disarm();
+}
+
+int
+mp__barrier_may_act(const struct mp__visit *v)
+{
+    struct mp_barrier *b = v->barrier;
+    uint64_t state = mp__load(&b->state);
+
+    return v->seat < b->parties &&
+           mp__load(&b->seats[v->seat]) == mp__seat_of(v->state, mp__me.id) &&
+           (!is_turn_of(v, state) ||
+            (is_acting(state) && mp__load(&b->actor) == mp__me.id));
+}
+
 static int
-wait_at(struct visit *v, int (*action)(void *arg), void *arg)
+wait_at(struct mp__visit *v, int (*action)(void *arg), void *arg)
 {
     int r = come(v, action != NULL);
 
@@ -494,8 +560,10 @@ wait_at(struct visit *v, int (*action)(void *arg), void *arg)
         r = await_others(v);
         return r < 0 ? r : leave(v);
     }
-    if (action)
-        return act(v, action, arg);
+    if (action) {
+        begin_action(v);
+        return mp__barrier_acted(v, action(arg));
+    }
     mp__barrier_wake(bell_of(v));
     return leave(v);
 }
@@ -503,20 +571,24 @@ wait_at(struct visit *v, int (*action)(void *arg), void *arg)
 int
 mp_barrier_wait(mp_barrier *barrier, mp_time deadline)
 {
-    struct visit v = {barrier, "mp_barrier_wait", deadline, 0, 0};
+    struct mp__visit v = {barrier, "mp_barrier_wait", deadline, 0, 0, 0};
     int r =
         mp__object_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
 
-    return MP__UNLIKELY(r < 0) ? r : wait_at(&v, NULL, NULL);
+    if (MP__UNLIKELY(r < 0))
+        return mp__barrier_wait_far(r, barrier, NULL, NULL, deadline);
+    return wait_at(&v, NULL, NULL);
 }
 
 int
 mp_barrier_wait_with(mp_barrier *barrier, int (*action)(void *arg), void *arg,
                      mp_time deadline)
 {
-    struct visit v = {barrier, "mp_barrier_wait_with", deadline, 0, 0};
+    struct mp__visit v = {barrier, "mp_barrier_wait_with", deadline, 0, 0, 0};
     int r =
         mp__object_enter(barrier, MP__SLAB_BARRIER, v.function, "a barrier");
 
-    return MP__UNLIKELY(r < 0) ? r : wait_at(&v, action, arg);
+    if (MP__UNLIKELY(r < 0))
+        return mp__barrier_wait_far(r, barrier, action, arg, deadline);
+    return wait_at(&v, action, arg);
 }

@@ -4,11 +4,18 @@
  * The lock is what the threads share; who has it says so in its word, and who
  * waits for it again is a waiter of the lock like any other. A waiter stands
  * in line (condition_line.c) from before it gives the lock up until it has it
- * back. So whoever dies in between, be it asleep or notified, is found there. */
+ * back. So whoever dies in between, be it asleep or notified, is found there.
+ *
+ * To wait is to begin (join the line, give the lock up), to look until one is
+ * notified, or as long as one likes, and to end: get the lock back, leave the
+ * line. A thread sleeps in the second step, and for the lock in the third. One
+ * that acts for others, and must not sleep, looks and tries instead; it may quit
+ * in between, as a dead thread would: another gets its notification. */
 #include "sync/condition.h"
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "os/clock.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -20,8 +27,8 @@ _Static_assert(offsetof(mp_condition_attr, name) ==
 
 /* ---- The lock ---- */
 
-static struct mp__lock *
-lock_of(mp_condition *condition)
+struct mp__lock *
+mp__condition_lock(mp_condition *condition)
 {
     return condition->lock ? &condition->lock->lock : &condition->rlock->lock;
 }
@@ -54,7 +61,7 @@ enter_held(mp_condition *condition, const char *function)
     int r = enter(condition, function);
 
     if (MP__LIKELY(r == 0) &&
-        MP__UNLIKELY(!mp__lock_is_mine(lock_of(condition))))
+        MP__UNLIKELY(!mp__lock_is_mine(mp__condition_lock(condition))))
         return mp__fail(
             -EPERM, "%s: the calling thread does not hold the lock", function);
     return r;
@@ -70,23 +77,67 @@ give_up(mp_condition *condition)
     return 1;
 }
 
-/* 0 or -EOWNERDEAD. Who has notified us holds the lock as a rule, for another
- * moment, and may have been pushed off this very processor by our waking up:
- * to let it run costs less than to sleep a second time. */
+/* 0 or -EOWNERDEAD; -EAGAIN. Who has notified us holds the lock as a rule, for
+ * another moment, and may have been pushed off this very processor by our waking
+ * up: to let it run costs less than to sleep a second time. */
 static int
-get_back(mp_condition *condition, uint32_t times)
+get_back(mp_condition *condition, uint32_t times, mp_time deadline)
 {
     int r;
 
-    if (mp__load_relaxed(&lock_of(condition)->owner))
+    if (mp__load_relaxed(&mp__condition_lock(condition)->owner) &&
+        deadline != MP_NOW)
         sched_yield();
     do
         r = condition->rlock
-                ? mp__rlock_acquire_again(condition->rlock, times, MP_FOREVER)
+                ? mp__rlock_acquire_again(condition->rlock, times, deadline)
                 : mp__lock_acquire(&condition->lock->lock, condition->lock,
-                                   MP_FOREVER);
+                                   deadline);
     while (r == -EINTR);
     return r;
+}
+
+/* ---- Waiting in steps ---- */
+
+void
+mp__condition_begin(mp_condition *condition, struct mp__condition_wait *wait)
+{
+#ifdef MP__MUTATION_JOIN_LATE
+    wait->times = give_up(condition);
+    wait->ticket = mp__line_join(condition);
+#else
+    wait->ticket = mp__line_join(condition);
+    wait->times = give_up(condition);
+#endif
+}
+
+int
+mp__condition_end(mp_condition *condition,
+                  const struct mp__condition_wait *wait, mp_time deadline)
+{
+    int r = get_back(condition, wait->times, deadline), notified;
+
+    if (r == -EAGAIN)
+        return r;
+    notified = mp__line_leave(condition, wait->ticket);
+    return r < 0 ? r : !notified;
+}
+
+void
+mp__condition_undo(mp_condition *condition, int r)
+{
+    struct mp__lock *lock = mp__condition_lock(condition);
+
+    if (!mp__lock_is_mine(lock))
+        return;
+    if (r != 1)
+        mp__line_notify(condition, 1);
+    if (condition->rlock)
+        condition->rlock->again = 0;
+    if (r == -EOWNERDEAD)
+        mp__lock_leave_behind(lock);
+    else
+        mp__lock_release(lock);
 }
 
 /* ---- Condition ---- */
@@ -141,7 +192,7 @@ mp_condition_destroy(mp_condition *condition)
     r = mp__object_enter(condition, MP__SLAB_CONDITION, "mp_condition_destroy",
                          "a condition");
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, condition, MP__FAR_PLAIN, "");
     /* In this order: who waits stands in line before it gives its lock up. */
     if (mp__participant_find(mp__load(&condition->own.lock.owner)))
         return mp__fail(-EBUSY, "mp_condition_destroy: its lock is held");
@@ -160,7 +211,7 @@ mp_condition_acquire(mp_condition *condition, mp_time deadline)
     int r = enter(condition, "mp_condition_acquire");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, condition, deadline, "");
     if (condition->lock)
         return mp__lock_acquire(&condition->lock->lock, condition->lock,
                                 deadline);
@@ -177,7 +228,7 @@ mp_condition_release(mp_condition *condition)
     int r = enter(condition, "mp_condition_release");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, condition, MP__FAR_PLAIN, "");
     r = condition->lock ? mp__lock_release(&condition->lock->lock)
                         : mp__rlock_release(condition->rlock);
     if (MP__UNLIKELY(r == -EOVERFLOW))
@@ -188,33 +239,69 @@ mp_condition_release(mp_condition *condition)
     return r;
 }
 
+/* ---- Waiting ---- */
+
+/* What is left of a deadline, in ns: as it travels. */
+static mp_time
+left_of(mp_time deadline)
+{
+    mp_time now = mp__now();
+
+    if (deadline == MP_NOW || deadline == MP_FOREVER)
+        return deadline;
+    return deadline > now ? deadline - now : 1;
+}
+
+/* Until when a call of that deadline may take: at its end the lock is to be got
+ * back, which takes as long as it takes. */
+static mp_time
+with_grace(mp_time deadline)
+{
+    mp_time now = mp__now();
+
+    if (deadline == MP_NOW || deadline >= MP_FOREVER - MP__WAIT_GRACE)
+        return deadline;
+    return (deadline > now ? deadline : now) + MP__WAIT_GRACE;
+}
+
+/* In a condition elsewhere. `r`: mp__object_enter()'s. */
+MP__COLD static int
+wait_far(int r, mp_condition *condition, mp_time deadline)
+{
+    uint64_t ticket = 0;
+    uint32_t times = 0;
+
+    if (r != -EREMOTE)
+        return r;
+    do
+        r = (int)mp__far_call(
+            condition, "mp_condition_wait", with_grace(deadline), "qQI > QI",
+            left_of(deadline), ticket, times, &ticket, &times);
+    while (r == MP__WAIT_GOES_ON);
+    if (r == -ETIMEDOUT)
+        return mp__fail(-EPIPE, "mp_condition_wait: the manager does not "
+                                "answer: the lock is lost");
+    return r == MP__WAIT_OVER ? -ETIMEDOUT : r;
+}
+
 static int
 wait_until(mp_condition *condition, mp_time deadline, const char *function)
 {
-    int r = enter_held(condition, function), owner;
-    uint64_t ticket;
-    uint32_t times;
+    int r = enter_held(condition, function), ended;
+    struct mp__condition_wait wait;
 
-    if (r < 0)
-        return r;
+    if (MP__UNLIKELY(r < 0))
+        return wait_far(r, condition, deadline);
     if (deadline == MP_NOW)
         return -EAGAIN;
-#ifdef MP__MUTATION_JOIN_LATE
-    times = give_up(condition);
-    ticket = mp__line_join(condition);
-#else
-    ticket = mp__line_join(condition);
-    times = give_up(condition);
-#endif
-    r = mp__line_wait(condition, ticket, deadline);
-    owner = get_back(condition, times);
+    mp__condition_begin(condition, &wait);
+    r = mp__line_wait(condition, wait.ticket, deadline);
+    ended = mp__condition_end(condition, &wait, MP_FOREVER);
 #ifdef MP__MUTATION_LATE_IS_LOST
-    mp__line_leave(condition, ticket);
+    return ended < 0 ? ended : r;
 #else
-    if (mp__line_leave(condition, ticket))
-        r = 0; /* perhaps while it waited for the lock */
+    return ended > 0 ? r : ended; /* 0: perhaps while it waited for the lock */
 #endif
-    return owner < 0 ? owner : r;
 }
 
 int
@@ -223,11 +310,23 @@ mp_condition_wait(mp_condition *condition, mp_time deadline)
     return wait_until(condition, deadline, "mp_condition_wait");
 }
 
+/* Whether the caller holds the lock; a wait at home, that is over at once, asks
+ * for no more. */
+static int
+expect_held(mp_condition *condition, const char *function)
+{
+    int r = enter_held(condition, function);
+
+    if (MP__UNLIKELY(r == -EREMOTE))
+        r = wait_far(r, condition, MP_NOW);
+    return r == -EAGAIN ? 0 : r;
+}
+
 int
 mp_condition_wait_for(mp_condition *condition, int (*predicate)(void *arg),
                       void *arg, mp_time deadline)
 {
-    int r = enter_held(condition, "mp_condition_wait_for");
+    int r = expect_held(condition, "mp_condition_wait_for");
 
     if (r == 0 && predicate == NULL)
         r = mp__fail(-EINVAL, "mp_condition_wait_for: predicate is NULL");
@@ -243,11 +342,16 @@ mp_condition_wait_for(mp_condition *condition, int (*predicate)(void *arg),
     return r;
 }
 
+/* ---- Notifying ---- */
+
 static int
 notify(mp_condition *condition, size_t n, const char *function)
 {
     int r = enter_held(condition, function);
 
+    if (MP__UNLIKELY(r == -EREMOTE))
+        return (int)mp__far_call(condition, "mp_condition_notify",
+                                 MP__FAR_PLAIN, "z", n);
     if (r < 0)
         return r;
     if (n == 0)

@@ -28,6 +28,35 @@ struct mp_condition {
     mp_rlock own; /* no handle of it exists */
 } MP__ALIGNED(MP__LINE);
 
+/* ---- Waiting in steps: see condition.c ---- */
+
+struct mp__condition_wait {
+    uint64_t ticket;
+    uint32_t times; /* the lock was held */
+};
+
+/* Gives the lock up, which the caller holds. */
+void mp__condition_begin(struct mp_condition *condition,
+                         struct mp__condition_wait *wait);
+
+/* Gets the lock back, and leaves the line. 0: notified; 1: not; -EOWNERDEAD: the
+ * same, as it may be. -EAGAIN, only if the deadline is MP_NOW: somebody has the
+ * lock, try again. The deadline is MP_NOW or MP_FOREVER. */
+int mp__condition_end(struct mp_condition *condition,
+                      const struct mp__condition_wait *wait, mp_time deadline);
+
+/* What a manager's server answers to a wait: 0: notified; over: the time is; goes
+ * on: the lock is not back yet, call again. A ticket of 0 begins it. */
+#define MP__WAIT_OVER    1
+#define MP__WAIT_GOES_ON 2
+#define MP__WAIT_GRACE   20000000000 /* ns: for that, at most, when it is over */
+
+/* Who has got the lock back will never know: gives it up again, and what it was
+ * notified of. `r`: what mp__condition_end() gave. */
+void mp__condition_undo(struct mp_condition *condition, int r);
+
+struct mp__lock *mp__condition_lock(struct mp_condition *condition);
+
 /* ---- A waiter ---- */
 
 /* Steps in line, with the lock held. From then on, until it has left, it gets
@@ -38,8 +67,18 @@ uint64_t mp__line_join(struct mp_condition *condition);
 int mp__line_wait(struct mp_condition *condition, uint64_t ticket,
                   mp_time deadline);
 
+/* Looks, and never waits: whether it is notified. For one that does not sleep in
+ * line, and so does not watch those before it: it sees to the dead there. */
+int mp__line_look(struct mp_condition *condition, uint64_t ticket);
+
+/* Whether the caller stands in line, with that ticket. */
+int mp__line_has(struct mp_condition *condition, uint64_t ticket);
+
 /* Leaves, with the lock held again. Whether it has been notified. */
 int mp__line_leave(struct mp_condition *condition, uint64_t ticket);
+
+/* Leaves without the lock. What it was notified of, another is. */
+void mp__line_quit(void);
 
 /* ---- Others ---- */
 

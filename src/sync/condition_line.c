@@ -438,6 +438,27 @@ mp__line_wait(struct mp_condition *condition, uint64_t ticket,
     return granted < ticket ? r : 0;
 }
 
+int
+mp__line_look(struct mp_condition *condition, uint64_t ticket)
+{
+    uint64_t granted;
+
+    mp__line_settle(condition);
+    mp__bell_arm(&condition->bell);
+    granted = look(condition);
+    mp__bell_disarm();
+    return granted >= ticket;
+}
+
+int
+mp__line_has(struct mp_condition *condition, uint64_t ticket)
+{
+    struct mp__participant *me = mp__me.part;
+
+    return mp__load(&me->condition) == (uintptr_t)condition &&
+           mp__load(&me->ticket) == ticket;
+}
+
 /* First the bit, so that none is left behind by who dies in the middle. */
 static void
 step_out(struct mp_condition *condition, struct mp__participant *part)
@@ -474,6 +495,21 @@ bury(struct mp__participant *dead)
         step_out(condition, dead);
     }
     mp__store(&dead->condition, 0);
+}
+
+/* As if dead: while it is at that, its burial would do the same. */
+void
+mp__line_quit(void)
+{
+#ifdef MP__MUTATION_QUIT_UNMARKED
+    struct mp_condition *condition =
+        (void *)(uintptr_t)mp__load(&mp__me.part->condition);
+
+    if (mp__line_leave(condition, mp__load(&mp__me.part->ticket)))
+        mp__line_notify(condition, 1);
+#else
+    bury(mp__me.part);
+#endif
 }
 
 __attribute__((constructor)) static void

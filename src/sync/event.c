@@ -67,7 +67,7 @@ mp_event_destroy(mp_event *event)
     struct mp__notice *notice;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, event, MP__FAR_PLAIN, "") : 0;
     notice = atomic_load(&event->notice);
     r = mp__sync_destroy(event, sizeof(*event), MP__SLAB_EVENT,
                          "mp_event_destroy");
@@ -114,7 +114,7 @@ mp_event_set(mp_event *event)
     int r = enter(event, "mp_event_set");
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, event, MP__FAR_PLAIN, "");
     if (MP__UNLIKELY(!set_and_wake(event, 0)))
         tell_and_set(event);
     return 0;
@@ -127,7 +127,7 @@ mp_event_clear(mp_event *event)
     uint32_t changes;
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, event, MP__FAR_PLAIN, "");
     changes = mp__load(&event->changes);
     while (is_set(changes) &&
            !mp__cas(&event->changes, &changes,
@@ -167,8 +167,23 @@ mp_event_is_set(mp_event *event)
 {
     int r = enter(event, "mp_event_is_set");
 
-    return MP__UNLIKELY(r < 0) ? r
-                               : !is_not_set(event, mp__load(&event->changes));
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, event, MP__FAR_PLAIN, "");
+    return !is_not_set(event, mp__load(&event->changes));
+}
+
+uint32_t
+mp__event_begin(mp_event *event)
+{
+    return mp__load(&event->changes);
+}
+
+int
+mp__event_look(mp_event *event, uint32_t begun)
+{
+    uint32_t now = mp__load(&event->changes);
+
+    return is_set(begun) || has_changed(begun, now) || !is_not_set(event, now);
 }
 
 int
@@ -178,7 +193,7 @@ mp_event_wait(mp_event *event, mp_time deadline)
     uint32_t seen, now;
 
     if (r < 0)
-        return r;
+        return (int)MP__FAR(r, event, deadline, "");
     now = seen = mp__load(&event->changes);
     if (is_set(seen))
         return 0;

@@ -21,3 +21,8 @@ struct mp_event {
     char name[MP__SYNC_NAME];
     mp__notice_at notice; /* who polls; NULL: nobody does */
 } MP__ALIGNED(MP__LINE);
+
+/* To wait for it without sleeping: begin, then look until that is 1. It sees as
+ * well that the event was set meanwhile, and cleared again. */
+uint32_t mp__event_begin(mp_event *event);
+int mp__event_look(mp_event *event, uint32_t begun);

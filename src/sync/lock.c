@@ -153,6 +153,18 @@ mp__lock_release_slow(struct mp__lock *lock)
     return 0;
 }
 
+void
+mp__lock_leave_behind(struct mp__lock *lock)
+{
+    uint64_t owner = mp__me.id;
+
+    mp__bell_arm(&lock->gate.bell);
+    if (mp__cas(&lock->owner, &owner, MP__LOCK_DEAD) &&
+        mp__gate_waited(&lock->gate))
+        mp__gate_open(&lock->gate);
+    mp__bell_disarm();
+}
+
 /* ---- Lock ---- */
 
 static int
@@ -189,7 +201,7 @@ mp_lock_destroy(mp_lock *lock)
     int r = lock ? enter(lock, "mp_lock_destroy") : 1;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, lock, MP__FAR_PLAIN, "") : 0;
     if (mp__participant_find(mp__load(&lock->lock.owner)))
         return mp__fail(-EBUSY, "mp_lock_destroy: the lock is held");
     return mp__sync_destroy(lock, sizeof(*lock), MP__SLAB_LOCK,
@@ -201,8 +213,9 @@ mp_lock_acquire(mp_lock *lock, mp_time deadline)
 {
     int r = enter(lock, "mp_lock_acquire");
 
-    return MP__UNLIKELY(r < 0) ? r
-                               : mp__lock_acquire(&lock->lock, lock, deadline);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, lock, deadline, "");
+    return mp__lock_acquire(&lock->lock, lock, deadline);
 }
 
 int
@@ -211,7 +224,7 @@ mp_lock_release(mp_lock *lock)
     int r = enter(lock, "mp_lock_release");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
     r = mp__lock_release(&lock->lock);
     if (MP__UNLIKELY(r < 0))
         return mp__fail(r, "mp_lock_release: the lock is not held");
@@ -223,7 +236,9 @@ mp_lock_locked(mp_lock *lock)
 {
     int r = enter(lock, "mp_lock_locked");
 
-    return r < 0 ? r : mp__load(&lock->lock.owner) != 0;
+    if (r < 0)
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return mp__load(&lock->lock.owner) != 0;
 }
 
 int
@@ -231,7 +246,9 @@ mp_lock_is_robust(mp_lock *lock)
 {
     int r = enter(lock, "mp_lock_is_robust");
 
-    return r < 0 ? r : !mp__load(&lock->lock.handed);
+    if (r < 0)
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return !mp__load(&lock->lock.handed);
 }
 
 pid_t
@@ -239,7 +256,9 @@ mp_lock_owner(mp_lock *lock)
 {
     int r = enter(lock, "mp_lock_owner");
 
-    return r < 0 ? r : mp__sync_pid(mp__load(&lock->lock.owner));
+    if (r < 0)
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return mp__sync_pid(mp__load(&lock->lock.owner));
 }
 
 int
@@ -247,7 +266,7 @@ mp_lock_waiters(mp_lock *lock, pid_t *pids, size_t n)
 {
     int r = enter(lock, "mp_lock_waiters");
 
-    return r < 0 ? r
-                 : mp__sync_waiters(lock, sizeof(*lock), pids, n,
-                                    "mp_lock_waiters");
+    if (r < 0)
+        return mp__sync_far_waiters(r, lock, pids, n, "mp_lock_waiters");
+    return mp__sync_waiters(lock, sizeof(*lock), pids, n, "mp_lock_waiters");
 }

@@ -35,6 +35,11 @@ MP__COLD int mp__lock_acquire_slow(struct mp__lock *lock, const void *object,
 MP__COLD int mp__lock_release_slow(struct mp__lock *lock);
 MP__COLD void mp__lock_wake(struct mp__lock *lock);
 
+/* The caller, the owner, gives up what it got from a dead one, and has not looked
+ * at: the next to get it is told of a death, too. */
+#define MP__LOCK_DEAD ((uint64_t)MP__PARTICIPANTS_ALL + 1) /* nobody's id */
+void mp__lock_leave_behind(struct mp__lock *lock);
+
 /* As mp_lock_acquire(). `object`: whose lock it is, for reports. */
 static inline int
 mp__lock_acquire(struct mp__lock *lock, const void *object, mp_time deadline)

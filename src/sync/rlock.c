@@ -127,7 +127,7 @@ mp_rlock_destroy(mp_rlock *lock)
     int r = lock ? enter(lock, "mp_rlock_destroy") : 1;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, lock, MP__FAR_PLAIN, "") : 0;
     return mp__rlock_unmake(lock, "mp_rlock_destroy");
 }
 
@@ -136,7 +136,9 @@ mp_rlock_acquire(mp_rlock *lock, mp_time deadline)
 {
     int r = enter(lock, "mp_rlock_acquire");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__rlock_acquire(lock, deadline);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, lock, deadline, "");
+    return mp__rlock_acquire(lock, deadline);
 }
 
 int
@@ -144,7 +146,9 @@ mp_rlock_release(mp_rlock *lock)
 {
     int r = enter(lock, "mp_rlock_release");
 
-    return MP__UNLIKELY(r < 0) ? r : mp__rlock_release(lock);
+    if (MP__UNLIKELY(r < 0))
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return mp__rlock_release(lock);
 }
 
 int
@@ -152,7 +156,9 @@ mp_rlock_locked(mp_rlock *lock)
 {
     int r = enter(lock, "mp_rlock_locked");
 
-    return r < 0 ? r : mp__load(&lock->lock.owner) != 0;
+    if (r < 0)
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return mp__load(&lock->lock.owner) != 0;
 }
 
 pid_t
@@ -160,7 +166,9 @@ mp_rlock_owner(mp_rlock *lock)
 {
     int r = enter(lock, "mp_rlock_owner");
 
-    return r < 0 ? r : mp__sync_pid(mp__load(&lock->lock.owner));
+    if (r < 0)
+        return (int)MP__FAR(r, lock, MP__FAR_PLAIN, "");
+    return mp__sync_pid(mp__load(&lock->lock.owner));
 }
 
 int
@@ -168,7 +176,7 @@ mp_rlock_waiters(mp_rlock *lock, pid_t *pids, size_t n)
 {
     int r = enter(lock, "mp_rlock_waiters");
 
-    return r < 0 ? r
-                 : mp__sync_waiters(lock, sizeof(*lock), pids, n,
-                                    "mp_rlock_waiters");
+    if (r < 0)
+        return mp__sync_far_waiters(r, lock, pids, n, "mp_rlock_waiters");
+    return mp__sync_waiters(lock, sizeof(*lock), pids, n, "mp_rlock_waiters");
 }

@@ -93,7 +93,7 @@ mp_semaphore_destroy(mp_semaphore *semaphore)
     mp__a64 *places;
 
     if (r != 0)
-        return r < 0 ? r : 0;
+        return r < 0 ? (int)MP__FAR(r, semaphore, MP__FAR_PLAIN, "") : 0;
     places = semaphore->places;
     r = mp__sync_destroy(semaphore, sizeof(*semaphore), MP__SLAB_SEMAPHORE,
                          "mp_semaphore_destroy");
@@ -179,7 +179,7 @@ mp_semaphore_acquire(mp_semaphore *semaphore, mp_time deadline)
     int r = enter(semaphore, "mp_semaphore_acquire");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, semaphore, deadline, "");
     r = take(semaphore);
     if (MP__LIKELY(r == 0) || deadline == MP_NOW)
         return r;
@@ -230,7 +230,7 @@ mp_semaphore_release(mp_semaphore *semaphore)
     int r = enter(semaphore, "mp_semaphore_release");
 
     if (MP__UNLIKELY(r < 0))
-        return r;
+        return (int)MP__FAR(r, semaphore, MP__FAR_PLAIN, "");
 #ifndef MP__MUTATION_GIVE_UNARMED
     mp__bell_arm(&semaphore->gate.bell);
 #endif
@@ -248,7 +248,9 @@ mp_semaphore_value(mp_semaphore *semaphore)
 {
     int r = enter(semaphore, "mp_semaphore_value");
 
-    return r < 0 ? r : (int)left(semaphore);
+    if (r < 0)
+        return (int)MP__FAR(r, semaphore, MP__FAR_PLAIN, "");
+    return (int)left(semaphore);
 }
 
 int
@@ -256,5 +258,7 @@ mp_semaphore_locked(mp_semaphore *semaphore)
 {
     int r = enter(semaphore, "mp_semaphore_locked");
 
-    return r < 0 ? r : left(semaphore) == 0;
+    if (r < 0)
+        return (int)MP__FAR(r, semaphore, MP__FAR_PLAIN, "");
+    return left(semaphore) == 0;
 }

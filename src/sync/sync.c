@@ -70,11 +70,13 @@ mp__sync_destroy(void *object, size_t size, enum mp__slab slab,
     return 0;
 }
 
+#define WAITERS_MOST 256u /* pids that are told of */
+
 int
 mp__sync_waiters(const void *object, size_t size, pid_t *pids, size_t n,
                  const char *function)
 {
-    struct mp__waiter waiters[256];
+    struct mp__waiter waiters[WAITERS_MOST];
     unsigned most =
         n < MP__LENGTH(waiters) ? (unsigned)n : (unsigned)MP__LENGTH(waiters);
     unsigned found;
@@ -85,6 +87,21 @@ mp__sync_waiters(const void *object, size_t size, pid_t *pids, size_t n,
     for (unsigned i = 0; i < found && i < most; i++)
         pids[i] = waiters[i].pid;
     return (int)found;
+}
+
+int
+mp__sync_far_waiters(int r, const void *object, pid_t *pids, size_t n,
+                     const char *function)
+{
+    size_t room = n < WAITERS_MOST ? n : WAITERS_MOST;
+
+    _Static_assert(sizeof(pid_t) == sizeof(int), "an i");
+    if (r != -EREMOTE)
+        return r;
+    if (pids == NULL && n > 0)
+        return mp__fail(-EINVAL, "%s: pids is NULL", function);
+    return (int)mp__far_call(object, function, MP__FAR_PLAIN, "z > *i", room,
+                             pids, &room);
 }
 
 pid_t

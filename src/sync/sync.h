@@ -31,5 +31,9 @@ int mp__sync_spin(mp__a32 *spins, mp__a32 *word, uint32_t seen);
 int mp__sync_waiters(const void *object, size_t size, pid_t *pids, size_t n,
                      const char *function);
 
+/* The same of an object elsewhere: `r` is mp__object_enter()'s. */
+MP__COLD int mp__sync_far_waiters(int r, const void *object, pid_t *pids,
+                                  size_t n, const char *function);
+
 /* The pid of a participant; -EOWNERDEAD if it is dead; 0 of 0. */
 pid_t mp__sync_pid(uint64_t participant);

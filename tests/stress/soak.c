@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* soak [sync | queue | pipe | pool] [SECONDS [SEED]]
+/* soak [sync | queue | pipe | pool | dict | list] [SECONDS [SEED]]
  *
  * Players in processes of their own, one of which is SIGKILLed at random every
  * millisecond or so and succeeded by another. Every half second nobody is
@@ -8,13 +8,17 @@
  * leave by themselves. Exits with 1 if anything was violated.
  *
  * There are four casts: those who use memory, queues and pools; by `sync`,
- * those who use the synchronisation objects; by `queue`, those who use queues
- * of all modes side by side; and by `pipe`, those who use pipes. `pool` is a play of its own, in which the
- * workers of a pool are killed, and nobody else: pool_soak.c. */
+ * those who use the synchronisation objects; by `queue`, those who use
+ * queues of all modes side by side; and by `pipe`, those who use pipes.
+ * Plays of their own are `pool`, in which the workers of a pool are killed,
+ * and nobody else (pool_soak.c), `dict` and `list` (dict_soak.c,
+ * list_soak.c). */
 #define _GNU_SOURCE
+#include "collection_soak.h"
 #include "pool_soak.h"
 #include "stress.h"
 
+#include "base/macros.h"
 #include "os/clock.h"
 #include "region/participant.h"
 #include "sync/gate.h"
@@ -210,15 +214,35 @@ choose_cast(const char *name)
     return cast != usual_cast;
 }
 
+/* Plays of their own. */
+static const struct play {
+    const char *name;
+    int (*soak)(double seconds, unsigned seed);
+} plays[] = {
+    {"pool", stress_pool_soak},
+    {"dict", stress_dict_soak},
+    {"list", stress_list_soak},
+};
+
+static const struct play *
+find_play(const char *name)
+{
+    for (size_t i = 0; i < MP__LENGTH(plays); i++)
+        if (strcmp(plays[i].name, name) == 0)
+            return &plays[i];
+    return NULL;
+}
+
 static int
-soak_pool(double seconds, unsigned seed)
+soak_play(const struct play *play, double seconds, unsigned seed)
 {
     int failed;
 
-    printf("soak of a pool of %.0f seconds, seed %u\n", seconds, seed);
+    printf("soak of a %s of %.0f seconds, seed %u\n", play->name, seconds,
+           seed);
     fflush(stdout);
     srandom(seed);
-    failed = stress_pool_soak(seconds, seed);
+    failed = play->soak(seconds, seed);
     puts(failed ? "soak: VIOLATIONS" : "soak: all well");
     return failed;
 }
@@ -229,9 +253,9 @@ main(int argc, char **argv)
     unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
     double seconds = 60;
     uint32_t i;
-    int pool = argc > 1 && strcmp(argv[1], "pool") == 0;
+    const struct play *play = argc > 1 ? find_play(argv[1]) : NULL;
 
-    if (pool || (argc > 1 && choose_cast(argv[1]))) {
+    if (play || (argc > 1 && choose_cast(argv[1]))) {
         argv++;
         argc--;
     }
@@ -239,8 +263,8 @@ main(int argc, char **argv)
         seconds = atof(argv[1]);
     if (argc > 2)
         seed = (unsigned)strtoul(argv[2], NULL, 10);
-    if (pool)
-        return soak_pool(seconds, seed);
+    if (play)
+        return soak_play(play, seconds, seed);
     printf("soak%s of %.0f seconds, seed %u\n", told, seconds, seed);
     fflush(stdout);
     srandom(seed);

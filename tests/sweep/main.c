@@ -22,19 +22,21 @@
 #include <unistd.h>
 
 static const struct sweep_scenario *const lists[] = {
-    sweep_mutex,         sweep_heap,        sweep_object,
-    sweep_participant,   sweep_bell,        sweep_queue_put,
-    sweep_queue_get,     sweep_queue,       sweep_process,
-    sweep_pool,          sweep_lock,        sweep_semaphore,
-    sweep_event_poll,    sweep_pipe_poll,   sweep_pipe_send,
-    sweep_pipe_receive,  sweep_pipe_end,    sweep_event,
-    sweep_condition,     sweep_barrier,     sweep_life,
-    sweep_value,         sweep_memory,      sweep_queue_poll,
-    sweep_queue_pair,    sweep_heap_pair,   sweep_queue_many,
-    sweep_shelf_get,     sweep_shelf_wait,  sweep_shelf_order,
-    sweep_shelf_reserve, sweep_shelf_pair,  sweep_pool_cancel,
-    sweep_pool_retry,    sweep_pool_leave,  sweep_pool_map,
-    sweep_log,           sweep_queue_value,
+    sweep_mutex,         sweep_heap,       sweep_object,
+    sweep_participant,   sweep_bell,       sweep_queue_put,
+    sweep_queue_get,     sweep_queue,      sweep_process,
+    sweep_pool,          sweep_lock,       sweep_semaphore,
+    sweep_event_poll,    sweep_pipe_poll,  sweep_pipe_send,
+    sweep_pipe_receive,  sweep_pipe_end,   sweep_event,
+    sweep_condition,     sweep_barrier,    sweep_life,
+    sweep_value,         sweep_memory,     sweep_queue_poll,
+    sweep_queue_pair,    sweep_heap_pair,  sweep_queue_many,
+    sweep_shelf_get,     sweep_shelf_wait, sweep_shelf_order,
+    sweep_shelf_reserve, sweep_shelf_pair, sweep_shelf_serve,
+    sweep_pool_cancel,   sweep_pool_retry, sweep_pool_leave,
+    sweep_pool_map,      sweep_log,        sweep_queue_value,
+    sweep_list,          sweep_dict,       sweep_set,
+    sweep_guest,
 };
 
 #define IN_SCENARIO "SWEEP_SCENARIO" /* set in all its processes */

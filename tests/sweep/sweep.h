@@ -63,6 +63,7 @@ struct sweep_scenario {
     unsigned pairs;       /* of points that are run; 0: some */
     void (*family)(void); /* in the harness, once: what stays for good; or
                              NULL */
+    const void *what;     /* the scenario's own */
 };
 
 /* Where scenarios come from: each file has one such list, which ends with a
@@ -76,8 +77,9 @@ extern const struct sweep_scenario sweep_mutex[], sweep_heap[], sweep_object[],
     sweep_memory[], sweep_queue_poll[], sweep_queue_pair[], sweep_heap_pair[],
     sweep_queue_many[], sweep_shelf_get[], sweep_shelf_wait[],
     sweep_shelf_order[], sweep_shelf_reserve[], sweep_shelf_pair[],
-    sweep_pool_cancel[], sweep_pool_retry[], sweep_pool_leave[],
-    sweep_pool_map[], sweep_log[], sweep_queue_value[];
+    sweep_shelf_serve[], sweep_pool_cancel[], sweep_pool_retry[],
+    sweep_pool_leave[], sweep_pool_map[], sweep_log[], sweep_queue_value[],
+    sweep_list[], sweep_dict[], sweep_set[], sweep_guest[];
 
 /* Someone beside the victim. */
 struct sweep_actor {
