@@ -7,6 +7,7 @@
 #include "connection/socket.h"
 #include "manager/manager.h"
 #include "manager/wire.h"
+#include "region/patience.h"
 
 #include <pthread.h>
 
@@ -91,6 +92,7 @@ struct mp__manager_link {
 
     struct mp__waiter *leader;   /* who reads, and connects; NULL: nobody */
     int asleep;                  /* it is to be called by `kick` */
+    struct mp__looks looks;      /* before it sleeps */
     struct mp__waiter *sleepers; /* the others */
 
     int met; /* `welcome` is that of the last connection */

@@ -93,16 +93,31 @@ receive_all(struct mp__manager_link *link)
     return r == 0 || r == -EAGAIN ? n : r;
 }
 
+/* As long as it has paid lately: to be woken up takes longer than many a
+ * call. */
+static int
+look_for_a_while(struct mp__manager_link *link)
+{
+    uint32_t most = mp__looks_wanted(&link->looks), i;
+    int r = 0;
+
+    for (i = 0; i < most && r == 0; i++)
+        r = receive_all(link);
+    mp__looks_made(&link->looks, i, r > 0);
+    return r;
+}
+
 /* Without the lock. 0; -ETIMEDOUT, -EINTR; others: it is broken. */
 static int
 read_socket(struct mp__manager_link *link, short events, mp_time deadline)
 {
     int r = is_dry(link->socket) ? 0 : receive_all(link);
 
-    if (r == 0)
-        r = sleep_at_socket(link, events, deadline);
-    else
+    if (r == 0 && events == POLLIN)
+        r = look_for_a_while(link);
+    if (r != 0)
         return r < 0 ? r : 0;
+    r = sleep_at_socket(link, events, deadline);
     r = r == 0 ? receive_all(link) : r;
     return r < 0 ? r : 0;
 }

@@ -20,6 +20,7 @@
 #include "os/descriptors.h"
 #include "os/epoll.h"
 #include "region/log.h"
+#include "region/patience.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -283,6 +284,23 @@ free_dead(void)
         mp__session_free(MP__CONTAINER(at, struct mp__session, link));
 }
 
+/* Who asks for one thing after the other asks again soon: to be woken up takes
+ * longer than that. */
+static int
+await(struct epoll_event events[EVENTS], mp_time deadline)
+{
+    static struct mp__looks looks;
+    uint32_t most = deadline == MP_NOW ? 0 : mp__looks_wanted(&looks), i;
+    int n = 0;
+
+    for (i = 0; i < most && n == 0; i++)
+        n = mp__epoll_look(mp__server.epoll, events, EVENTS);
+    if (deadline != MP_NOW)
+        mp__looks_made(&looks, i, n > 0);
+    return n != 0 ? n
+                  : mp__epoll_wait(mp__server.epoll, events, EVENTS, deadline);
+}
+
 int
 mp__server_turn(mp_time deadline)
 {
@@ -295,7 +313,7 @@ mp__server_turn(mp_time deadline)
         deadline = MP_NOW;
     else if (next < deadline)
         deadline = next;
-    n = mp__epoll_wait(mp__server.epoll, events, EVENTS, deadline);
+    n = await(events, deadline);
     if (n < 0)
         return n;
     mp__chain_init(&eager);

@@ -11,6 +11,11 @@
 #define SPINS_MOST     2000u
 #define SHORT          40000 /* ns: looking longer would have paid */
 
+#define LOOKS_AT_FIRST 64u
+#define LOOKS_LEAST    8u
+#define LOOKS_MOST     128u /* 30 to 100 us */
+#define EVERY          64u  /* sleeps: then it is tried again */
+
 #define LINGER_LEAST 8u /* in pauses, as spins are */
 #define LINGER_MOST  32u
 #define MANY         16u /* at once are worth their price */
@@ -50,6 +55,29 @@ mp__patience_slept(struct mp__patience *patience, mp_time slept)
 {
     if (slept < SHORT && patience->spins < SPINS_MOST)
         patience->spins = at_most(patience->spins * 4, SPINS_MOST);
+}
+
+uint32_t
+mp__looks_wanted(const struct mp__looks *looks)
+{
+    if (mp__view.cpus <= 1)
+        return 0;
+    return looks->budget == 0 && looks->without % EVERY == 0 ? LOOKS_AT_FIRST
+                                                             : looks->budget;
+}
+
+void
+mp__looks_made(struct mp__looks *looks, uint32_t n, int found)
+{
+    uint32_t enough = at_most(n * 2 + LOOKS_LEAST, LOOKS_MOST);
+
+    looks->without += looks->budget == 0;
+    if (found)
+        looks->budget = enough > looks->budget
+                            ? enough
+                            : looks->budget - (looks->budget - enough) / 8;
+    else
+        looks->budget = n / 2 > LOOKS_LEAST ? n / 2 : 0;
 }
 
 static uint32_t

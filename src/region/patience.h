@@ -17,6 +17,20 @@ struct mp__patience {
 
 void mp__patience_init(struct mp__patience *patience);
 
+/* The same of what takes a system call to look at: a socket. Zeroed at first.
+ *
+ *     for (n = 0; n < mp__looks_wanted(looks) && !found; n++)
+ *         found = ...;
+ *     mp__looks_made(looks, n, found);
+ */
+struct mp__looks {
+    uint32_t budget;
+    uint32_t without; /* how often it was seen to, with a budget of 0 */
+};
+
+uint32_t mp__looks_wanted(const struct mp__looks *looks);
+void mp__looks_made(struct mp__looks *looks, uint32_t n, int found);
+
 /* Looks at the word for as long as it has paid lately. Whether it differs from
  * `seen`. */
 int mp__patience_spin(struct mp__patience *patience, mp__a64 *word,
