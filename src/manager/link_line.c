@@ -126,6 +126,20 @@ send_pending(struct mp__manager_link *link, struct mp__pending *pending)
     mp__link_send(link, pending->data, pending->size);
 }
 
+/* The same of one that the link owns: its answer, which ends it, may come while
+ * it is still being written. So a copy is. */
+static void
+send_note(struct mp__manager_link *link, struct note *note)
+{
+    if (!link->conn || link->broken)
+        return;
+    note->pending.sent = 1;
+    if (mp__link_append(link, note->pending.data, note->pending.size) < 0)
+        link->broken = 1;
+    else if (!link->full)
+        mp__link_flush(link);
+}
+
 void
 mp__pending_abandon(struct mp__manager_link *link, struct mp__pending *pending)
 {
@@ -138,7 +152,7 @@ mp__pending_abandon(struct mp__manager_link *link, struct mp__pending *pending)
     write_note(link, note, "abandon", pending->serial, mp__link_thread());
     note->pending.sent = 1;
     enter_at(link, &note->pending, before, after);
-    send_pending(link, &note->pending);
+    send_note(link, note);
 }
 
 void
@@ -153,7 +167,7 @@ mp__pending_tell(struct mp__manager_link *link, const char *op, uint64_t of,
     if (of == 0)
         link->serial++;
     mp__pending_enter(link, &note->pending);
-    send_pending(link, &note->pending);
+    send_note(link, note);
 }
 
 void
