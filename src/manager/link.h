@@ -161,6 +161,9 @@ void mp__message_seal(struct mp__manager_link *link,
  * nothing of it can have arrived. */
 int mp__link_send(struct mp__manager_link *link, const void *data,
                   size_t size);
+/* A copy of it: who owns the bytes may give them up meanwhile. */
+void mp__link_post(struct mp__manager_link *link, const void *data,
+                   size_t size);
 /* To be flushed. 0; -ENOMEM. */
 int mp__link_append(struct mp__manager_link *link, const void *data,
                     size_t size);

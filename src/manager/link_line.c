@@ -116,28 +116,15 @@ write_note(struct mp__manager_link *link, struct note *note, const char *op,
     mp__message_seal(link, &note->message, &request, &note->pending);
 }
 
-/* If it can be sent at all, it is; else when there is a connection. */
-static void
-send_pending(struct mp__manager_link *link, struct mp__pending *pending)
-{
-    if (!link->conn || link->broken)
-        return;
-    pending->sent = 1;
-    mp__link_send(link, pending->data, pending->size);
-}
-
-/* The same of one that the link owns: its answer, which ends it, may come while
- * it is still being written. So a copy is. */
+/* If it can be sent at all, it is; else when there is a connection. A copy: its
+ * answer, which ends it, may come while it is still being written. */
 static void
 send_note(struct mp__manager_link *link, struct note *note)
 {
     if (!link->conn || link->broken)
         return;
     note->pending.sent = 1;
-    if (mp__link_append(link, note->pending.data, note->pending.size) < 0)
-        link->broken = 1;
-    else if (!link->full)
-        mp__link_flush(link);
+    mp__link_post(link, note->pending.data, note->pending.size);
 }
 
 void
@@ -177,7 +164,7 @@ mp__link_confirm(struct mp__manager_link *link, uint64_t serial)
 
     link->received[link->n_received++ % MP__LINK_RECEIVED] = serial;
     write_note(link, &note, "received", serial, mp__link_thread());
-    send_pending(link, &note.pending);
+    send_note(link, &note);
 }
 
 /* ---- Answers ---- */

@@ -184,11 +184,17 @@ mp__link_send(struct mp__manager_link *link, const void *data, size_t size)
 
     if (straight)
         return write_straight(link, data, size);
+    mp__link_post(link, data, size);
+    return 1;
+}
+
+void
+mp__link_post(struct mp__manager_link *link, const void *data, size_t size)
+{
     if (append(&link->fill, data, size) < 0)
         break_off(link);
     else if (!link->full)
         mp__link_flush(link);
-    return 1;
 }
 
 int
