@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that ask a server: list, show, stop. */
-#include "mproc-manager.h"
+#include "commands.h"
+#include "key.h"
+#include "objects.h"
+#include "say.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -6,7 +6,9 @@
  * A fresh one is written under a passing name, and gets its own by link(), which
  * fails if somebody else was quicker: then that one's key holds. So nobody ever
  * reads half a key. */
-#include "mproc-manager.h"
+#include "key.h"
+
+#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,9 @@
 /* Objects by the names of their types: made for an option, shown to whoever
  * asks. What a client may have put into them is printed as Python prints it, so
  * that nothing in it speaks to the terminal. */
-#include "mproc-manager.h"
+#include "objects.h"
+
+#include "say.h"
 
 #include <errno.h>
 #include <stdlib.h>

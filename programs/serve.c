@@ -8,7 +8,10 @@
  *
  * Signals come through a descriptor, beside the server's end: none comes too
  * early or too late. */
-#include "mproc-manager.h"
+#include "commands.h"
+#include "key.h"
+#include "objects.h"
+#include "say.h"
 
 #include <errno.h>
 #include <signal.h>

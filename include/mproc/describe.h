@@ -9,9 +9,10 @@
 MP__BEGIN
 
 /* Writes to `out` what `object` (a lock, rlock, semaphore, event, condition,
- * barrier, value, array, queue, process, pool or result) is and how it stands:
- * who holds it and since when, who waits for it and for how long, by pid and
- * name.
+ * barrier, value, array, list, dict, set, namespace, queue, connection,
+ * listener, process, pool, result, manager, or a remote handle of one) is and
+ * how it stands: who holds it and since when, who waits for it and for how
+ * long, by pid and name.
  *
  *     lock 0x7f2014110080 "tickets": held by pid 812 (boss) for at least
  *     2.51 s; 2 wait                                          (all one line)

@@ -113,7 +113,8 @@ MP_API int mp_manager_start(mp_manager **ret_manager,
 
 /* A manager of another family. Connects at once, to see that it is there; in
  * other processes of this family the first call does. Errors as mp_connect();
- * -EPROTO: somebody else listens there. */
+ * -EPROTO: somebody else listens there; -ETIMEDOUT: not within
+ * .handshake_timeout, from the call to the server's welcome. */
 MP_API int mp_manager_connect(mp_manager **ret_manager, const char *address,
                               const mp_manager_attr *attr);
 

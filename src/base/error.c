@@ -45,11 +45,11 @@ static const struct {
     {EINVAL, "invalid argument"},
     {E2BIG, "an attribute that this version of the library does not know"},
     {EREMOTEIO, "the task reported a failure"},
-    {EALREADY, "it has begun already"},
+    {EALREADY, "it has ended already"},
     {EDEADLK, "it would wait for itself"},
     {EBUSY, "it is in use"},
     {ENODATA, "the exit code is not known"},
-    {EADDRNOTAVAIL, "the family's memory cannot be mapped at its address"},
+    {EADDRNOTAVAIL, "the address cannot be had"},
     {ENOMEM, "out of memory"},
 };
 
@@ -110,6 +110,8 @@ mp_strerror(int r)
     text = strerrordesc_np(r); /* in no language but C's, and static */
 #else
     text = strerror(r);
+    if (text == strerror(INT_MAX)) /* what musl says of the unknown */
+        text = NULL;
 #endif
     return text ? text : "unknown error";
 }

@@ -12,9 +12,6 @@
 #define MP__CONTAINER(ptr, type, member) \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Runs `function` on the variable's address when its scope is left. */
-#define MP__CLEANUP(function) __attribute__((cleanup(function)))
-
 /* A shared cache line, twice the usual size: the prefetcher of x86 fetches
  * lines in pairs. */
 #define MP__LINE       128

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Characters of UTF-8, one at a time. */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Which version of the library this is. */
 #include <mproc/base.h>
 
 int

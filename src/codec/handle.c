@@ -56,8 +56,9 @@ mp__handle_class_of(const char *name)
 
 /* ---- Objects ---- */
 
-int
-mp__handle_describe(const void *handle, struct mp__handle *ret_handle)
+/* What the handle is of: 0; -EBADF: no live object that can be a value. */
+static int
+describe(const void *handle, struct mp__handle *ret_handle)
 {
     struct mp__handle h = {.slab = mp__far_slab(handle)};
 
@@ -83,8 +84,10 @@ mp__handle_is_here(const struct mp__handle *handle)
            memcmp(handle->uuid, mp__region_uuid(), sizeof(handle->uuid)) == 0;
 }
 
-int
-mp__handle_find(const struct mp__handle *handle, void **ret_handle)
+/* The object itself, or what stands for it here: 0; -EBADF: it has been
+ * destroyed; -ENOTCONN, ...: there is no way to it. */
+static int
+find(const struct mp__handle *handle, void **ret_handle)
 {
     void *p = (void *)(uintptr_t)handle->id;
     int r = -ENOTCONN;
@@ -148,7 +151,7 @@ mp__handles_find(mp_any any)
         if (mp__token_read((mp_any){p, (size_t)(end - p)}, &token) < 0)
             return;
         if (mp__handle_look_token(&token, &h))
-            mp__handle_find(&h, &handle);
+            find(&h, &handle);
     }
 }
 
@@ -162,7 +165,7 @@ mp__handle_write(mp_any_writer *writer, const void *handle)
 
     if (handle == NULL)
         return mp_any_write_nil(writer);
-    if (mp__handle_describe(handle, &h) < 0)
+    if (describe(handle, &h) < 0)
         return mp__fail(-EBADF, "%p is no live object that can be in a value",
                         handle);
     id = htobe64(h.id);
@@ -180,7 +183,7 @@ mp__handle_read(mp_any any, void **ret_handle, int *ret_slab)
 
     if (!mp__handle_look(any, &h))
         return -EINVAL;
-    r = mp__handle_find(&h, ret_handle);
+    r = find(&h, ret_handle);
     if (r == 0 && ret_slab)
         *ret_slab = h.slab;
     return r;

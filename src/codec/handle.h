@@ -6,7 +6,7 @@
 #pragma once
 
 #include "codec/token.h"
-#include "region/heap.h"
+#include "region/object.h"
 
 #define MP__HANDLE_TYPE 1   /* of ext */
 #define MP__HANDLE_SIZE 28u /* bytes, with the ext's head */
@@ -22,9 +22,6 @@ const char *mp__handle_class_name(int slab);
 /* The other way; -1: there is no such class. */
 int mp__handle_class_of(const char *name);
 
-/* What the handle is of: 0; -EBADF: no live object that can be a value. */
-int mp__handle_describe(const void *handle, struct mp__handle *ret_handle);
-
 /* Whether the value is a handle, and what it says: 1; 0. */
 int mp__handle_look(mp_any any, struct mp__handle *ret_handle);
 int mp__handle_look_token(const struct mp__token *token,
@@ -32,10 +29,6 @@ int mp__handle_look_token(const struct mp__token *token,
 
 /* Whether the object is one of this family. */
 int mp__handle_is_here(const struct mp__handle *handle);
-
-/* The object itself, or what stands for it here: 0; -EBADF: it has been
- * destroyed; -ENOTCONN, ...: there is no way to it. */
-int mp__handle_find(const struct mp__handle *handle, void **ret_handle);
 
 /* Finds all handles that a value, which was checked, has inside; those that
  * cannot be found are passed over. To be called without a mutex: what is found

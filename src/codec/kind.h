@@ -4,7 +4,7 @@
  * size in its lowest bits. */
 #pragma once
 
-enum mp__kind {
+enum mp__first_byte {
     MP__FIXMAP = 0x80,
     MP__FIXLIST = 0x90,
     MP__FIXSTR = 0xa0,

@@ -69,12 +69,6 @@ mp__number_add(mp_any a, mp_any b, unsigned char buf[MP__NUMBER_MOST],
     return mp_any_end(&w, ret_sum);
 }
 
-int
-mp__any_same(mp_any a, mp_any b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 /* ---- In and out ---- */
 
 mp_any

@@ -27,6 +27,3 @@ int mp__number_add(mp_any a, mp_any b, unsigned char buf[MP__NUMBER_MOST],
  * NaN is neither less nor more than any number. The values were checked
  * before. */
 int mp__any_order(mp_any a, mp_any b, int *bad);
-
-/* Whether they are written in the same way. */
-int mp__any_same(mp_any a, mp_any b);

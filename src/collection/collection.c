@@ -23,6 +23,8 @@
 #include "collection/collection.h"
 
 #include "base/error.h"
+#include "region/hand.h"
+#include "region/heap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -363,14 +365,6 @@ mp__collection_leave(struct mp__collection *c)
 }
 
 /* ---- The end ---- */
-
-void
-mp__collection_end(struct mp__collection *c)
-{
-    mp__collection_lock(c);
-    mp__collection_leave(c);
-    mp__own_lock_end(&c->own);
-}
 
 static void
 make_empty(struct mp__collection *c, mp__change_fn *clear)

@@ -63,9 +63,6 @@ void mp__collection_register(enum mp__slab slab, mp__change_fn *apply);
 /* A cell of `size` bytes, not published yet; NULL: no memory. */
 void *mp__collection_new(enum mp__slab slab, size_t size);
 
-/* Gives back what it has beside its items; its stamp has been taken away. */
-void mp__collection_end(struct mp__collection *collection);
-
 /* The end of a live collection, of whose items `clear` commits the removal,
  * the mutex being held. 0; -EBUSY: its lock is in use; -EBADF: somebody else
  * was faster. `what` is e.g. "a list". */

@@ -360,7 +360,7 @@ add_small(mp_dict *dict, const struct mp__dict_step *step, uint32_t hash)
 static void
 fill(struct pair *pair, mp_any number)
 {
-    struct mp__kept *kept = (struct mp__kept *)(uintptr_t)pair->words[1];
+    struct mp__bundled *kept = (struct mp__bundled *)(uintptr_t)pair->words[1];
 
     if (number.size <= MP__WORD_INLINE) {
         pair->words[1] = mp__word_inline(number);

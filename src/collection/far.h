@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Steps of collections of other families: what is sent there, and what the
- * server makes of it (manager/serve_collection.c). The op is the public function
+ * server makes of it (service/collection.c). The op is the public function
  * that makes the step.
  *
  *   lists   [index, stop, stride, value, expected, flags, fits]

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "collection/word.h"
 
+#include "region/hand.h"
+#include "region/heap.h"
 #include "region/mutex.h"
 
 #include <errno.h>
@@ -13,7 +15,7 @@ room_for(mp_any any)
 {
     return any.size <= MP__WORD_INLINE
                ? 0
-               : ALIGNED(sizeof(struct mp__kept) + any.size);
+               : ALIGNED(sizeof(struct mp__bundled) + any.size);
 }
 
 /* A bundle of `n` words and `room` bytes of values, in hand. */
@@ -35,7 +37,7 @@ make_bundle(size_t n, size_t room, struct mp__mutex *mutex)
 static uint64_t
 keep(struct mp__bundle *bundle, char **at, mp_any any)
 {
-    struct mp__kept *kept = (struct mp__kept *)*at;
+    struct mp__bundled *kept = (struct mp__bundled *)*at;
 
     if (any.size <= MP__WORD_INLINE)
         return mp__word_inline(any);
@@ -51,7 +53,7 @@ static int
 make_blank(struct mp__incoming *in, struct mp__mutex *mutex)
 {
     in->bundle = make_bundle(
-        0, ALIGNED(sizeof(struct mp__kept) + MP__WORD_BLANK), mutex);
+        0, ALIGNED(sizeof(struct mp__bundled) + MP__WORD_BLANK), mutex);
     return in->bundle ? 0 : -ENOMEM;
 }
 

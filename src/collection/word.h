@@ -5,10 +5,12 @@
  * is freed when the last of them is gone. */
 #pragma once
 
-#include "region/heap.h"
+#include "region/object.h"
 
 #include <mproc/any.h>
 #include <string.h>
+
+struct mp__mutex;
 
 #define MP__WORD_INLINE 7u /* bytes */
 
@@ -18,7 +20,7 @@ struct mp__bundle {
     uint64_t words[]; /* of its n values; then the values */
 };
 
-struct mp__kept {
+struct mp__bundled {
     uint64_t size;
     uint64_t back; /* bytes from the beginning of the bundle */
     unsigned char data[];
@@ -58,7 +60,7 @@ void mp__incoming_fill(struct mp__incoming *in, mp_any number);
 static inline struct mp__bundle *
 mp__word_bundle(uint64_t word)
 {
-    struct mp__kept *kept = (struct mp__kept *)(uintptr_t)word;
+    struct mp__bundled *kept = (struct mp__bundled *)(uintptr_t)word;
 
     return word & 1 || word == 0
                ? NULL
@@ -69,7 +71,7 @@ mp__word_bundle(uint64_t word)
 static inline mp_any
 mp__word_any(const uint64_t *word)
 {
-    struct mp__kept *kept = (struct mp__kept *)(uintptr_t)*word;
+    struct mp__bundled *kept = (struct mp__bundled *)(uintptr_t)*word;
     mp_any any;
 
     if (*word & 1) {

@@ -5,17 +5,16 @@
  * Shared are only fields that never change. */
 #include "connection/conn.h"
 
-#include "connection/pipe.h"
-#include "connection/socket.h"
+#include "bell/waitable.h"
+#include "report/describe.h"
 
 #include <errno.h>
 
-/* Weak: a program that is linked statically has only those kinds that it makes
- * connections of. */
 #pragma weak mp__pipe_ops
 #pragma weak mp__socket_ops
 #pragma weak mp__pipe_send
 #pragma weak mp__pipe_recv
+#pragma weak mp__socket_behind
 
 static const struct mp__conn_ops *const ops_of_kind[] = {
     [MP__CONN_PIPE] = &mp__pipe_ops,
@@ -147,7 +146,7 @@ mp_conn_send_fd(mp_conn *conn, int fd, mp_time deadline)
     int r = enter(conn, MP__CONN_SEND, "mp_conn_send_fd");
 
     /* In place of what mp_conn_fd() has given, what is behind it. */
-    if (r == 0 && fd >= 0)
+    if (r == 0 && fd >= 0 && mp__socket_behind)
         r = fd = mp__socket_behind(fd, "mp_conn_send_fd");
     return r < 0 ? r : ops_of(conn)->send_fd(conn, fd, deadline);
 }
@@ -166,4 +165,63 @@ mp_conn_close(mp_conn *conn)
     int r = conn ? enter(conn, 0, "mp_conn_close") : 0;
 
     return r < 0 || !conn ? r : ops_of(conn)->close(conn);
+}
+
+/* ---- For mp_wait(), and mp_describe() ---- */
+
+static int
+look_at_conn(void *conn)
+{
+    const struct mp__conn_ops *ops = ops_of(conn);
+
+    return ops->look ? ops->look(conn) : -EAGAIN;
+}
+
+static struct mp__pollers *
+pollers_of_conn(void *conn)
+{
+    const struct mp__conn_ops *ops = ops_of(conn);
+
+    return ops->pollers ? ops->pollers(conn) : NULL;
+}
+
+static int
+conn_fd(void *conn)
+{
+    return mp_conn_fd(conn);
+}
+
+static int
+conn_is_ready(void *conn)
+{
+    return mp_conn_poll(conn, MP_NOW);
+}
+
+static int
+describe_conn(struct mp__report *report, void *object)
+{
+    mp_conn *conn = object;
+    uint32_t kind = conn->kind;
+
+    /* The cell may be on its way to another kind. */
+    if (kind >= MP__LENGTH(ops_of_kind) || !ops_of_kind[kind])
+        return -EBADF;
+    mp__report_object(report, "connection", conn, NULL, 0);
+    ops_of_kind[kind]->describe(report, conn);
+    return 0;
+}
+
+void
+mp__conn_register(void)
+{
+    static const struct mp__waitable conn = {
+        .slab = MP__SLAB_CONN,
+        .look = look_at_conn,
+        .fd = conn_fd,
+        .ready = conn_is_ready,
+        .pollers = pollers_of_conn,
+    };
+
+    mp__waitable_register(&conn);
+    mp__describe_with(MP__SLAB_CONN, "connection", describe_conn);
 }

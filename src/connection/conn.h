@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What an mp_conn is, whatever kind it is of. */
+/* What an mp_conn is, whatever kind it is of, and what each kind has to do.
+ * The kinds are in rooms above: pipe/ and socket/. */
 #pragma once
 
 #include "base/error.h"
-#include "region/heap.h"
+#include "bell/pollers.h"
+#include "region/object.h"
 
 #include <mproc/connection.h>
 
 enum mp__conn_kind {
-    MP__CONN_PIPE = 1,   /* an end of a pipe: pipe.h */
-    MP__CONN_SOCKET = 2, /* of one process: socket.h */
+    MP__CONN_PIPE = 1,   /* an end of a pipe, shared by the family */
+    MP__CONN_SOCKET = 2, /* of one process */
 };
 
 enum mp__conn_can {
@@ -26,6 +28,8 @@ struct mp_conn {
 
 /* Cells of both kinds are of one size. */
 #define MP__CONN_CELL MP__SLAB_CELL_MAX
+
+struct mp__report;
 
 /* Looks at a message where it lies: a result below 0 leaves it there as the
  * next one, and is the result of the call. See codec/message.h. */
@@ -47,8 +51,30 @@ struct mp__conn_ops {
     int (*send_fd)(mp_conn *conn, int fd, mp_time deadline);
     int (*recv_fd)(mp_conn *conn, mp_time deadline);
     int (*close)(mp_conn *conn);
+    /* For mp_wait(), as in bell/waitable.h. NULL: only the descriptor tells. */
+    int (*look)(mp_conn *conn);
+    struct mp__pollers *(*pollers)(mp_conn *conn);
+    /* The end of the line about it, and all other lines: report/describe.h. */
+    void (*describe)(struct mp__report *report, mp_conn *conn);
 };
+
+/* What the kinds give. Weak where it is used here: a program that is linked
+ * statically has only those kinds that it makes connections of. */
 extern const struct mp__conn_ops mp__pipe_ops, mp__socket_ops;
+
+/* A pipe's are also called directly: that is the quick path. */
+int mp__pipe_send(mp_conn *conn, const void *data, size_t size,
+                  mp_time deadline);
+ssize_t mp__pipe_recv(mp_conn *conn, void *buf, size_t cap, mp_time deadline);
+
+/* The socket itself, if `fd` is what mp_conn_fd() has given for one, to be sent
+ * to another process; else `fd`. -EBUSY: something of it was received in part,
+ * or read ahead; -ENOTSUP: it is a secret's (TLS). */
+int mp__socket_behind(int fd, const char *function);
+
+/* Tells mp_wait() and mp_describe() what a connection is: for each kind's constructor function,
+ * so that whoever has a connection has this. */
+void mp__conn_register(void);
 
 /* For the beginning of a public function: 0, -EBADF, -EPERM (the end cannot do
  * what is needed), or mp__enter()'s. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Array: a block of the heap with a handle, a type and a length. The items are
  * the users', as plain memory; the functions here change them in single steps
- * (cell.c). What else there is is written before the handle is given, and
+ * (datum.c). What else there is is written before the handle is given, and
  * never changed.
  *
  * The block is in the hand of who makes the array until the array is there.
@@ -9,7 +9,8 @@
 #include "container/container.h"
 
 #include "base/error.h"
-#include "container/cell.h"
+#include "container/datum.h"
+#include "region/heap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -169,9 +170,9 @@ mp_array_lock(mp_array *array)
 
 /* ---- Items ---- */
 
-/* The cell of an item of a live array. */
+/* The datum of an item of a live array. */
 static int
-reach(struct mp__cell *cell, mp_array *array, ssize_t index,
+reach(struct mp__datum *datum, mp_array *array, ssize_t index,
       const char *function)
 {
     int r = enter(array, function);
@@ -189,9 +190,9 @@ reach(struct mp__cell *cell, mp_array *array, ssize_t index,
     if (MP__UNLIKELY(at >= array->n))
         return mp__fail(-ERANGE, "%s: index %zd of an array of %zu", function,
                         index, array->n);
-    cell->type = mp__type_find(array->code);
-    cell->at = array->items + at * array->itemsize;
-    cell->function = function;
+    datum->type = mp__type_find(array->code);
+    datum->at = array->items + at * array->itemsize;
+    datum->function = function;
     return 0;
 }
 
@@ -212,49 +213,49 @@ get_far(int r, mp_array *array, ssize_t index, int type, void *ret_x)
 int
 mp_array_get(mp_array *array, ssize_t index, int type, void *ret_x)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, array, index, "mp_array_get");
+    struct mp__datum datum;
+    int r = reach(&datum, array, index, "mp_array_get");
 
     if (MP__UNLIKELY(r < 0))
         return get_far(r, array, index, type, ret_x);
-    return mp__cell_get(&cell, type, ret_x);
+    return mp__datum_get(&datum, type, ret_x);
 }
 
 int
 mp_array_set(mp_array *array, ssize_t index, mp_scalar x)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, array, index, "mp_array_set");
+    struct mp__datum datum;
+    int r = reach(&datum, array, index, "mp_array_set");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQ", (int64_t)index,
                             x.type, x.u);
-    return mp__cell_set(&cell, x);
+    return mp__datum_set(&datum, x);
 }
 
 int
 mp_array_add(mp_array *array, ssize_t index, mp_scalar x)
 {
-    struct mp__cell cell;
+    struct mp__datum datum;
     mp_scalar sum;
-    int r = reach(&cell, array, index, "mp_array_add");
+    int r = reach(&datum, array, index, "mp_array_add");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQ", (int64_t)index,
                             x.type, x.u);
-    return mp__cell_add(&cell, x, &sum);
+    return mp__datum_add(&datum, x, &sum);
 }
 
 int
 mp_array_compare_exchange(mp_array *array, ssize_t index, mp_scalar expected,
                           mp_scalar desired)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, array, index, "mp_array_compare_exchange");
+    struct mp__datum datum;
+    int r = reach(&datum, array, index, "mp_array_compare_exchange");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, array, MP__FAR_PLAIN, "qiQiQ", (int64_t)index,
                             expected.type, expected.u, desired.type,
                             desired.u);
-    return mp__cell_compare_exchange(&cell, expected, desired);
+    return mp__datum_compare_exchange(&datum, expected, desired);
 }

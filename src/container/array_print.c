@@ -4,7 +4,7 @@
 #include "container/container.h"
 
 #include "base/error.h"
-#include "container/cell.h"
+#include "container/datum.h"
 #include "container/text.h"
 
 #include <errno.h>
@@ -13,9 +13,9 @@
 static uint64_t
 item(const mp_array *array, const struct mp__type *type, size_t i)
 {
-    struct mp__cell cell = {type, array->items + i * array->itemsize, NULL};
+    struct mp__datum datum = {type, array->items + i * array->itemsize, NULL};
 
-    return mp__cell_load(&cell);
+    return mp__datum_load(&datum);
 }
 
 static void
@@ -69,7 +69,7 @@ print_list(const mp_array *array, const struct mp__type *type, FILE *out)
         if (i > 0)
             fputs(", ", out);
         if (type) {
-            mp__text_of_cell(text, type, item(array, type, i));
+            mp__datum_text(text, type, item(array, type, i));
             fputs(text, out);
         } else {
             print_struct(array->items + i * array->itemsize, array->itemsize,

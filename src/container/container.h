@@ -10,7 +10,7 @@
 
 struct mp_value {
     struct mp__object object;
-    uint64_t word; /* the cell: its first bytes, by the type */
+    uint64_t word; /* the datum: its first bytes, by the type */
     struct mp__own_lock own;
     int code; /* of the type */
 } MP__ALIGNED(64);

@@ -4,7 +4,7 @@
  * are, or, in an instant, none yet. */
 #include "container/container.h"
 
-#include "container/cell.h"
+#include "container/datum.h"
 #include "container/text.h"
 
 static int
@@ -12,11 +12,11 @@ describe_value(struct mp__report *report, void *object)
 {
     mp_value *value = object;
     const struct mp__type *type = mp__type_find(value->code);
-    struct mp__cell cell = {type, &value->word, NULL};
+    struct mp__datum datum = {type, &value->word, NULL};
     char text[MP__TEXT] = "";
 
     if (type)
-        mp__text_of_cell(text, type, mp__cell_load(&cell));
+        mp__datum_text(text, type, mp__datum_load(&datum));
     mp__report_object(report, "value", value, NULL, 0);
     mp__report(report, " ('%c'): %s", value->code, text);
     mp__own_lock_report(report, &value->own);

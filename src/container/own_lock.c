@@ -8,8 +8,8 @@
 #include "container/own_lock.h"
 
 #include "base/error.h"
+#include "bell/waiters.h"
 #include "container/container.h"
-#include "region/waiters.h"
 #include "sync/describe.h"
 
 #include <errno.h>

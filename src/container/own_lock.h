@@ -3,7 +3,7 @@
  * never do. */
 #pragma once
 
-#include "region/describe.h"
+#include "report/describe.h"
 #include "sync/rlock.h"
 
 struct mp__own_lock {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Python's repr() of values and of what is in arrays. */
+/* How Python prints numbers, and how objects elsewhere are printed. */
 #include "container/text.h"
 
 #include "base/error.h"
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 void
 mp__text_of_scalar(char text[MP__TEXT], mp_scalar x)
@@ -21,25 +20,6 @@ mp__text_of_scalar(char text[MP__TEXT], mp_scalar x)
         snprintf(text, MP__TEXT, "%" PRIu64, x.u);
     else
         snprintf(text, MP__TEXT, x.p ? "%p" : "None", x.p);
-}
-
-void
-mp__text_of_cell(char text[MP__TEXT], const struct mp__type *type,
-                 uint64_t bits)
-{
-    char piece[MP__TEXT], quote = mp__text_quote(bits == '\'', 0);
-
-    if (type->code == '?') {
-        strcpy(text, bits ? "True" : "False");
-    } else if (type->code == 'c') {
-        mp__text_of_byte(piece, (unsigned char)bits, quote);
-        snprintf(text, MP__TEXT, "b%c%.8s%c", quote, piece, quote);
-    } else if (type->code == 'u') {
-        mp__text_of_wide(piece, (uint32_t)bits, quote);
-        snprintf(text, MP__TEXT, "%c%.12s%c", quote, piece, quote);
-    } else {
-        mp__text_of_scalar(text, mp__type_decode(type, bits));
-    }
 }
 
 int

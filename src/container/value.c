@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Value: a cell with a handle. What is shared is one word, which anybody
- * changes in single steps (cell.c), and the lock, which is the users' business
+/* Value: a datum with a handle. What is shared is one word, which anybody
+ * changes in single steps (datum.c), and the lock, which is the users' business
  * (own_lock.c). To destroy it is to take away its stamp; after that its lock
  * and its memory are given back, and who dies in between leaks these. */
 #include "container/container.h"
 
 #include "base/error.h"
-#include "container/cell.h"
+#include "container/datum.h"
 #include "container/text.h"
 
 #include <errno.h>
@@ -25,16 +25,16 @@ enter(mp_value *value, const char *function)
     return mp__object_enter(value, MP__SLAB_VALUE, function, "a value");
 }
 
-/* The cell of a live value; or as mp__object_enter(). */
+/* The datum of a live value; or as mp__object_enter(). */
 static inline int
-reach(struct mp__cell *cell, mp_value *value, const char *function)
+reach(struct mp__datum *datum, mp_value *value, const char *function)
 {
     int r = enter(value, function);
 
     if (MP__UNLIKELY(r < 0))
         return r;
-    *cell =
-        (struct mp__cell){mp__type_find(value->code), &value->word, function};
+    *datum =
+        (struct mp__datum){mp__type_find(value->code), &value->word, function};
     return 0;
 }
 
@@ -116,63 +116,63 @@ add_get_far(int r, mp_value *value, mp_scalar x, int type, void *ret_sum)
 int
 mp_value_get(mp_value *value, int type, void *ret_x)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, value, "mp_value_get");
+    struct mp__datum datum;
+    int r = reach(&datum, value, "mp_value_get");
 
     if (MP__UNLIKELY(r < 0))
         return get_far(r, value, type, ret_x);
-    return mp__cell_get(&cell, type, ret_x);
+    return mp__datum_get(&datum, type, ret_x);
 }
 
 int
 mp_value_set(mp_value *value, mp_scalar x)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, value, "mp_value_set");
+    struct mp__datum datum;
+    int r = reach(&datum, value, "mp_value_set");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQ", x.type, x.u);
-    return mp__cell_set(&cell, x);
+    return mp__datum_set(&datum, x);
 }
 
 int
 mp_value_add(mp_value *value, mp_scalar x)
 {
-    struct mp__cell cell;
+    struct mp__datum datum;
     mp_scalar sum;
-    int r = reach(&cell, value, "mp_value_add");
+    int r = reach(&datum, value, "mp_value_add");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQ", x.type, x.u);
-    return mp__cell_add(&cell, x, &sum);
+    return mp__datum_add(&datum, x, &sum);
 }
 
 int
 mp_value_add_get(mp_value *value, mp_scalar x, int type, void *ret_sum)
 {
-    struct mp__cell cell;
+    struct mp__datum datum;
     mp_scalar sum;
-    int r = reach(&cell, value, "mp_value_add_get");
+    int r = reach(&datum, value, "mp_value_add_get");
 
     if (MP__UNLIKELY(r < 0))
         return add_get_far(r, value, x, type, ret_sum);
-    if ((r = mp__scalar_check(type, ret_sum, cell.function)) < 0 ||
-        (r = mp__cell_add(&cell, x, &sum)) < 0)
+    if ((r = mp__scalar_check(type, ret_sum, datum.function)) < 0 ||
+        (r = mp__datum_add(&datum, x, &sum)) < 0)
         return r;
-    return mp__scalar_give(sum, type, ret_sum, cell.function);
+    return mp__scalar_give(sum, type, ret_sum, datum.function);
 }
 
 int
 mp_value_compare_exchange(mp_value *value, mp_scalar expected,
                           mp_scalar desired)
 {
-    struct mp__cell cell;
-    int r = reach(&cell, value, "mp_value_compare_exchange");
+    struct mp__datum datum;
+    int r = reach(&datum, value, "mp_value_compare_exchange");
 
     if (MP__UNLIKELY(r < 0))
         return (int)MP__FAR(r, value, MP__FAR_PLAIN, "iQiQ", expected.type,
                             expected.u, desired.type, desired.u);
-    return mp__cell_compare_exchange(&cell, expected, desired);
+    return mp__datum_compare_exchange(&datum, expected, desired);
 }
 
 /* ---- Whatever else ---- */
@@ -199,14 +199,14 @@ int
 mp_value_print(mp_value *value, FILE *out)
 {
     char text[MP__TEXT];
-    struct mp__cell cell;
-    int r = reach(&cell, value, "mp_value_print");
+    struct mp__datum datum;
+    int r = reach(&datum, value, "mp_value_print");
 
     if (r < 0)
         return mp__text_far(r, value, "mp_value_print", out);
     if (out == NULL)
         return mp__fail(-EINVAL, "mp_value_print: out is NULL");
-    mp__text_of_cell(text, cell.type, mp__cell_load(&cell));
+    mp__datum_text(text, datum.type, mp__datum_load(&datum));
     if (fputs(text, out) < 0)
         return mp__fail(-EIO, "mp_value_print: `out` has an error");
     return 0;

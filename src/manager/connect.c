@@ -2,11 +2,12 @@
 /* Managers of other families: connecting and closing.
  *
  * The manager's cell has the address and the terms, so that every process of
- * the family may connect. The connection is each process's own: link.c. */
+ * the family may connect. The connection is each process's own: link/link.c. */
 #include "base/error.h"
-#include "manager/link.h"
-#include "manager/proxy.h"
+#include "link/link.h"
+#include "link/proxy.h"
 #include "os/mapping.h"
+#include "region/heap.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,14 +5,15 @@
  * which the kernel sees to; when it is asked to, by SIGTERM or by a client;
  * not by ctrl-C, which goes to every process of the terminal: the program
  * decides what becomes of its manager. */
-#include "manager/manager.h"
+#include "manager/host.h"
 
-#include "manager/object.h"
-#include "manager/record.h"
-#include "manager/server.h"
 #include "os/clock.h"
 #include "process/record.h"
-#include "region/log.h"
+#include "registry/instance.h"
+#include "registry/record.h"
+#include "report/log.h"
+#include "server/server.h"
+#include "service/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -115,7 +116,7 @@ serve(mp_manager *manager)
         mp_dict_clear(manager->names);
         mp__manager_destroy_all(manager);
     }
-    mp__server.manager = NULL;
+    mp__served_here.manager = NULL;
     heed_term(0);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -134,13 +135,14 @@ mp__manager_serve(void *arg)
         r = take_office(manager);
     if (r == 0)
         r = initialize(manager->terms);
+    mp__ops_begin();
     if (r == 0)
         r = mp__server_open(manager);
     if (r == 0)
         heed_term(1);
     if (r == 0)
         atomic_store(&manager->serving, atomic_load(&manager->server));
-    if ((!report(start->report, r) && mp__server.life == 1) || r < 0) {
+    if ((!report(start->report, r) && mp__served_here.life == 1) || r < 0) {
         mp_listener_close(mp__server.listener);
         return EXIT_FAILURE;
     }

@@ -11,13 +11,14 @@
  * then, the first server of a manager ends, as nobody knows of that manager; a
  * later one goes on. One that somebody finds half way, with `starting` in his
  * hand, has lost its starter, and is replaced. */
-#include "manager/manager.h"
-
-#include "manager/record.h"
-#include "manager/server.h"
+#include "link/ask.h"
+#include "manager/host.h"
 #include "os/life.h"
 #include "os/mapping.h"
 #include "process/record.h"
+#include "region/heap.h"
+#include "registry/record.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,12 +26,6 @@
 #include <string.h>
 
 #define GRACE 5.0 /* seconds, for the server to end */
-
-int
-mp__manager_enter(const mp_manager *manager, const char *function)
-{
-    return mp__object_enter(manager, MP__SLAB_MANAGER, function, "a manager");
-}
 
 static int
 enter_at_home(mp_manager *manager, const char *function)
@@ -256,18 +251,12 @@ mp_manager_restart(mp_manager *manager)
 /* ---- The end ---- */
 
 static int
-is_own_server(const mp_manager *manager)
-{
-    return mp__server.manager == manager;
-}
-
-static int
 shut_down_at_home(mp_manager *manager)
 {
     int r;
 
     /* As by a client. */
-    if (is_own_server(manager)) {
+    if (mp__manager_is_served_here(manager)) {
         mp__server.ending = mp__server.clears = 1;
         return 0;
     }

@@ -2,21 +2,14 @@
 /* Objects of users' types, seen by who calls them: in the family of the server
  * by this process's pipe to it, elsewhere as any remote object. In the server's
  * own process they are called straight: it would wait for itself. */
-#include "manager/object.h"
-
 #include "codec/format.h"
-#include "manager/record.h"
-#include "manager/server.h"
+#include "link/ask.h"
+#include "registry/instance.h"
+#include "registry/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int
-is_server_of(const mp_manager *manager)
-{
-    return mp__server.manager == manager;
-}
 
 /* ---- Arguments ---- */
 
@@ -61,7 +54,7 @@ make(mp_manager *manager, const char *type, mp_any args,
 {
     mp_object *object;
     int r =
-        is_server_of(manager)
+        mp__manager_is_served_here(manager)
             ? mp__instance_new(manager, type, args, &object)
             : (int)mp__manager_ask(manager, "mp_manager_object", MP__FAR_PLAIN,
                                    "sv > h", type, args, &object);
@@ -139,7 +132,7 @@ call(int far, mp_object *object, const char *method, mp_time deadline,
     if (far < 0)
         return (int)mp__far_call(object, function, deadline, "sv > v", method,
                                  args, ret_result);
-    if (is_server_of(object->manager))
+    if (mp__manager_is_served_here(object->manager))
         return call_straight(object, method, args, ret_result);
     return (int)ask(object, function, deadline, "sv > v", method, args,
                     ret_result);
@@ -184,7 +177,8 @@ destroy_here(mp_object *object)
     mp_manager *manager = object->manager;
     ssize_t r = 0;
 
-    if (!mp__object_ok(manager, MP__SLAB_MANAGER) || is_server_of(manager))
+    if (!mp__object_ok(manager, MP__SLAB_MANAGER) ||
+        mp__manager_is_served_here(manager))
         return mp__instance_end(object);
     r = ask(object, "mp_object_destroy", MP__FAR_PLAIN, "");
     return r == -EPIPE || r == -ESRCH || r == -ECONNREFUSED

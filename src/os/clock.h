@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The clock of all deadlines. */
 #pragma once
 
 #include <mproc/base.h>

@@ -23,7 +23,7 @@ int mp__futex_wait(mp__a32 *word, uint32_t seen, mp_time deadline);
 int mp__futex_wake(mp__a32 *word, int n);
 
 /* Sleeps until one of the words is woken or differs. The words are looked at
- * in order, each being enqueued before the next is compared: what bell.c
+ * in order, each being enqueued before the next is compared: what bell/bell.c
  * relies on. As mp__futex_wait(); -ENOSYS before Linux 5.16. */
 int mp__futex_waitv(const struct mp__futex_word *words, unsigned n,
                     mp_time deadline);

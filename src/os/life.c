@@ -30,9 +30,9 @@
 #include <unistd.h>
 
 static struct {
-    pthread_mutex_t lock;  /* guards making the pipe; held across fork */
-    int write;             /* our own pipe's write end; -1: none yet */
-    struct mp__watch mine; /* what we watch ourselves */
+    pthread_mutex_t lock;      /* guards making the pipe; held across fork */
+    int write;                 /* our own pipe's write end; -1: none yet */
+    struct mp__life_ends mine; /* what we watch ourselves */
 } life = {PTHREAD_MUTEX_INITIALIZER, -1, {{-1, -1}}};
 
 static __thread int fork_is_ours;
@@ -148,9 +148,9 @@ open_watched(enum mp__life which)
 }
 
 int
-mp__watch_open(struct mp__watch *ret_watch, unsigned lives)
+mp__life_open(struct mp__life_ends *ret_watch, unsigned lives)
 {
-    struct mp__watch watch = MP__WATCH_NONE;
+    struct mp__life_ends watch = MP__LIFE_NONE;
 
     /* In the root the parent's life is the root's: one read end will do. */
     if (life.mine.fd[MP__LIFE_ROOT] < 0 && (lives & 1u << MP__LIFE_ROOT))
@@ -162,7 +162,7 @@ mp__watch_open(struct mp__watch *ret_watch, unsigned lives)
         if (watch.fd[i] < 0) {
             int r = watch.fd[i];
 
-            mp__watch_close(&watch);
+            mp__life_close(&watch);
             return r;
         }
     }
@@ -179,7 +179,7 @@ end_has_come(int fd)
 }
 
 int
-mp__watch_arm(const struct mp__watch *watch, pid_t pid)
+mp__life_arm(const struct mp__life_ends *watch, pid_t pid)
 {
     for (int i = 0; i < MP__LIVES; i++) {
         int fd = watch->fd[i];
@@ -198,18 +198,18 @@ mp__watch_arm(const struct mp__watch *watch, pid_t pid)
 }
 
 void
-mp__watch_close(struct mp__watch *watch)
+mp__life_close(struct mp__life_ends *watch)
 {
     for (int i = 0; i < MP__LIVES; i++)
         if (watch->fd[i] >= 0)
             close(watch->fd[i]);
-    *watch = MP__WATCH_NONE;
+    *watch = MP__LIFE_NONE;
 }
 
 void
-mp__watch_adopt(const struct mp__watch *watch)
+mp__life_adopt(const struct mp__life_ends *watch)
 {
-    mp__watch_close(&life.mine);
+    mp__life_close(&life.mine);
     life.mine = *watch;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* How much memory is left. */
 #pragma once
 
 #include <stdint.h>

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/robust.h"
 
-#include <pthread.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+void
+mp__robust_mutex_init(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
 
 static struct mp__robust_head *
 ask(void)
@@ -21,17 +32,12 @@ ask(void)
 static void
 make_list(void)
 {
-    pthread_mutexattr_t attr;
     pthread_mutex_t mutex;
 
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&mutex, &attr);
+    mp__robust_mutex_init(&mutex);
     pthread_mutex_lock(&mutex);
     pthread_mutex_unlock(&mutex);
     pthread_mutex_destroy(&mutex);
-    pthread_mutexattr_destroy(&attr);
 }
 
 struct mp__robust_head *

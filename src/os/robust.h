@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 
+#include <pthread.h>
 #include <stddef.h>
 
 struct mp__robust_list {
@@ -36,3 +37,7 @@ mp__robust_disarm(struct mp__robust_head *head)
     mp__compiler_barrier();
     head->pending = NULL;
 }
+
+/* A mutex of the C library that processes share, and that is linked into the
+ * list of its owner. */
+void mp__robust_mutex_init(pthread_mutex_t *mutex);

@@ -4,13 +4,15 @@
  * Nobody else knows the pool until mp_pool_create() returns, but for its own
  * workers. A maker that is killed on the way takes them along; what it has
  * allocated by then is lost to the family. */
+#include "pool/pool.h"
+
 #include "base/attr.h"
 #include "base/error.h"
+#include "keeper/birth.h"
 #include "os/clock.h"
 #include "os/cpu.h"
-#include "pool/pool.h"
-#include "pool/task.h"
-#include "pool/trace.h"
+#include "progress/trace.h"
+#include "region/heap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -207,19 +209,6 @@ set_posts(mp_pool *pool, uint32_t workers)
     if (r == 0)
         atomic_store(&pool->levels[MP__POOL_NORMAL], pool->queue);
     return r;
-}
-
-void
-mp__pool_free(mp_pool *pool)
-{
-    for (size_t i = 0; i < MP__LENGTH(pool->levels); i++)
-        mp_queue_destroy(atomic_load(&pool->levels[i]));
-    mp__posts_free(pool);
-    if (pool->initializer_arg)
-        mp__block_free(pool->initializer_arg);
-    if (pool->cpus)
-        mp__block_free(pool->cpus);
-    mp__object_free(pool, MP__SLAB_POOL);
 }
 
 /* The pool without its workers. */

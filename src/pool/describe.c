@@ -7,11 +7,12 @@
  * is memory of the region still, and reading it does no harm. Pointers out of
  * a post are followed only if they are those of a live object of their class,
  * whose cell never becomes anything else. */
-#include "pool/job.h"
 #include "pool/pool.h"
-#include "pool/task.h"
+
 #include "process/record.h"
-#include "region/describe.h"
+#include "report/describe.h"
+#include "task/job.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,19 +34,19 @@ struct look {
 
 /* Whether the pool was there all the time. */
 static int
-look_at_post(mp_pool *pool, uint64_t id, uint32_t post, struct look *look)
+look_at_post(mp_pool *pool, uint64_t id, uint32_t number, struct look *look)
 {
-    struct mp__worker *w = mp__post(pool, post);
+    struct mp__post *post = mp__post_at(pool, number);
 
-    if (!mp__region_contains(w, sizeof(*w)))
+    if (!mp__region_contains(post, sizeof(*post)))
         return 0;
-    look->stage = mp__worker_stage(w);
-    look->participant = mp__load(&w->participant);
-    look->process = mp__load(&w->process);
-    look->task = (void *)(uintptr_t)mp__load(&w->claim.pointer);
-    look->job = mp__load(&w->job);
-    look->at = mp__load(&w->at);
-    look->to = mp__load(&w->to);
+    look->stage = mp__post_stage(post);
+    look->participant = mp__load(&post->participant);
+    look->process = mp__load(&post->process);
+    look->task = (void *)(uintptr_t)mp__load(&post->claim.pointer);
+    look->job = mp__load(&post->job);
+    look->at = mp__load(&post->at);
+    look->to = mp__load(&post->to);
     look->wanted = mp__posts_filled(pool) < mp__load(&pool->wanted);
     return mp__pool_is(pool, id);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools and results of other families: manager/serve_pool.c is the other end.
+/* Pools and results of other families: service/pool.c is the other end.
  * Functions go there by the names that the programs have registered them by. */
 #pragma once
 
-#include "pool/task.h"
+#include "pool/submit.h"
 
 /* How the room above names a function, one of the two; NULL: it has no name. */
 typedef const char *mp__function_name_fn(mp_task_fn task, mp_map_fn map);
@@ -28,8 +28,3 @@ int mp__pool_far_submit(mp_pool *pool, const struct mp__order *order,
 int mp__pool_far_map(mp_pool *pool, const struct mp__map_request *request,
                      mp_result **ret_result);
 int mp__pool_far_stats(mp_pool *pool, mp_pool_statistics *ret_statistics);
-
-ssize_t mp__result_far_get(mp_result *result, void *buf, size_t cap,
-                           mp_time deadline);
-const char *mp__result_far_error(mp_result *result);
-int mp__result_far_free(mp_result *result);

@@ -14,6 +14,8 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "os/fork.h"
+#include "task/inbox.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -30,23 +32,7 @@ static struct {
     mp_imap *first;
 } iterators = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void
-before_fork(void)
-{
-    pthread_mutex_lock(&iterators.lock);
-}
-
-static void
-after_fork(void)
-{
-    pthread_mutex_unlock(&iterators.lock);
-}
-
-__attribute__((constructor)) static void
-register_fork(void)
-{
-    pthread_atfork(before_fork, after_fork, after_fork);
-}
+MP__HELD_ACROSS_FORK(iterators.lock, (void)0);
 
 static void
 enlist(mp_imap *imap)
@@ -186,7 +172,7 @@ make(const mp_imap *like, mp_map_fn f, size_t in_size, const mp_map_attr *attr,
     }
     imap->draws = a.progress != NULL;
     if (imap->draws)
-        mp__progress_begin(&imap->bar, a.progress, 0);
+        mp__bar_begin(&imap->bar, a.progress, 0);
     enlist(imap);
     *ret_imap = imap;
     return 0;
@@ -274,7 +260,7 @@ mp_imap_free(mp_imap *imap)
     if (imap->order.inbox && mp__imap_has_pool(imap))
         mp__inbox_give(imap->pool, imap->order.inbox);
     if (imap->draws)
-        mp__progress_end(&imap->bar);
+        mp__bar_end(&imap->bar);
     mp__item_forget(&imap->order);
     free(imap);
     return 0;

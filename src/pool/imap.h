@@ -3,9 +3,8 @@
  * imap_next.c is their window, imap_item.c what an item is for the pool. */
 #pragma once
 
-#include "pool/inbox.h"
-#include "pool/progress.h"
-#include "pool/task.h"
+#include "pool/submit.h"
+#include "progress/bar.h"
 
 #include <sys/types.h>
 
@@ -20,7 +19,7 @@ void mp__item_forget(struct mp__order *order);
 
 /* ---- The iterator ---- */
 
-struct mp__slot {
+struct mp__imap_slot {
     mp_task *task; /* whose handle is the iterator's; NULL: a hole */
     uint64_t number;
     size_t index;
@@ -43,11 +42,11 @@ struct mp_imap {
     int error;            /* why, to be told behind the last result */
     char text[256];       /* of the error */
     int draws;            /* there is a bar */
-    struct mp__progress bar;
+    struct mp__bar bar;
     size_t window;      /* most that may be live */
     size_t live, told;  /* slots */
     size_t first, last; /* slots in use are in between */
-    struct mp__slot slots[];
+    struct mp__imap_slot slots[];
 };
 
 static inline int

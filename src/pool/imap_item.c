@@ -5,8 +5,9 @@
  * copied: a task may outlive the iterator, so there is nothing that the items
  * of one could share. The iterator keeps one such argument and writes each item
  * into it in its turn; submitting copies it. */
-#include "base/error.h"
 #include "pool/imap.h"
+
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>

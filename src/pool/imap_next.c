@@ -4,20 +4,23 @@
  *
  * Before a result is waited for, the window is filled. In the order of the
  * items, the next result is that of the oldest. In no order, an inbox tells
- * which has ended. News may come twice, and a little too early (inbox.h): so
- * what was told is remembered until it is true, and what is not known is
+ * which has ended. News may come twice, and a little too early (task/inbox.h):
+ * so what was told is remembered until it is true, and what is not known is
  * dropped. A handle that has left the middle of the window leaves a hole;
  * numbers of tasks only grow, so they are found by halving.
  *
  * Who waits looks after the pool, as with every other call: the death of a
  * worker is found here, and the end of the pool, which tells nobody. */
-#include "base/error.h"
-#include "os/clock.h"
 #include "pool/imap.h"
+
+#include "base/error.h"
+#include "keeper/attend.h"
+#include "os/clock.h"
+#include "result/hear.h"
+#include "result/result.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define EARLY 1000000 /* ns between looks, after news that came too early */
 
@@ -40,7 +43,7 @@ add(mp_imap *imap, mp_task *task)
 {
     if (imap->last == 2 * imap->window)
         close_holes(imap);
-    imap->slots[imap->last++] = (struct mp__slot){
+    imap->slots[imap->last++] = (struct mp__imap_slot){
         .task = task,
         .number = task->number,
         .index = imap->items,
@@ -50,7 +53,7 @@ add(mp_imap *imap, mp_task *task)
 
 /* Takes the handle out of its slot. */
 static mp_task *
-take(mp_imap *imap, struct mp__slot *slot)
+take(mp_imap *imap, struct mp__imap_slot *slot)
 {
     mp_task *task = slot->task;
 
@@ -66,7 +69,7 @@ take(mp_imap *imap, struct mp__slot *slot)
 }
 
 /* The slot of that news; NULL: it is none of ours. */
-static struct mp__slot *
+static struct mp__imap_slot *
 find(mp_imap *imap, const struct mp__news *news)
 {
     size_t low = imap->first, high = imap->last;
@@ -120,7 +123,7 @@ read_item(mp_imap *imap)
 /* ---- Waiting ---- */
 
 static int
-has_ended(const struct mp__slot *slot)
+has_ended(const struct mp__imap_slot *slot)
 {
     return slot->task &&
            mp__task_has_ended(mp__load_acquire(&slot->task->state));
@@ -128,11 +131,11 @@ has_ended(const struct mp__slot *slot)
 
 /* One that has ended, of those that were told or of all; NULL: there is
  * none. */
-static struct mp__slot *
+static struct mp__imap_slot *
 search(mp_imap *imap, int told)
 {
     for (size_t i = imap->first; i < imap->last; i++) {
-        struct mp__slot *slot = &imap->slots[i];
+        struct mp__imap_slot *slot = &imap->slots[i];
 
         if ((slot->told || !told) && has_ended(slot))
             return slot;
@@ -164,7 +167,7 @@ earliest(mp_imap *imap, mp_time deadline)
     if (imap->told && mp__now() + EARLY < until)
         until = mp__now() + EARLY;
     if (imap->draws) {
-        next = mp__progress_show(&imap->bar, 0, imap->given, imap->failed);
+        next = mp__bar_show(&imap->bar, 0, imap->given, imap->failed);
         until = next < until ? next : until;
     }
     return until;
@@ -176,7 +179,7 @@ hear(mp_imap *imap, mp_time deadline)
 {
     mp_time until = earliest(imap, deadline);
     struct mp__news news;
-    struct mp__slot *slot;
+    struct mp__imap_slot *slot;
     int r = mp__imap_has_pool(imap)
                 ? mp__inbox_get(imap->pool, imap->order.inbox, &news, until)
                 : 0;
@@ -195,7 +198,7 @@ hear(mp_imap *imap, mp_time deadline)
 
 /* Whichever ends first. */
 static int
-await_any(mp_imap *imap, mp_time deadline, struct mp__slot **ret_slot)
+await_any(mp_imap *imap, mp_time deadline, struct mp__imap_slot **ret_slot)
 {
     int r = hear(imap, MP_NOW);
 
@@ -214,9 +217,9 @@ await_any(mp_imap *imap, mp_time deadline, struct mp__slot **ret_slot)
 
 /* The oldest. */
 static int
-await_first(mp_imap *imap, mp_time deadline, struct mp__slot **ret_slot)
+await_first(mp_imap *imap, mp_time deadline, struct mp__imap_slot **ret_slot)
 {
-    struct mp__slot *slot = &imap->slots[imap->first];
+    struct mp__imap_slot *slot = &imap->slots[imap->first];
     int r;
 
     for (;;) {
@@ -233,7 +236,8 @@ await_first(mp_imap *imap, mp_time deadline, struct mp__slot **ret_slot)
 /* ---- Giving ---- */
 
 static int
-give(mp_imap *imap, struct mp__slot *slot, void *result, size_t *ret_index)
+give(mp_imap *imap, struct mp__imap_slot *slot, void *result,
+     size_t *ret_index)
 {
     size_t index = slot->index;
     mp_result *handle = (mp_result *)take(imap, slot);
@@ -260,8 +264,8 @@ end(mp_imap *imap)
     int error = imap->error;
 
     if (imap->draws) {
-        mp__progress_show(&imap->bar, 0, imap->given, imap->failed);
-        mp__progress_end(&imap->bar);
+        mp__bar_show(&imap->bar, 0, imap->given, imap->failed);
+        mp__bar_end(&imap->bar);
         imap->draws = 0;
     }
     imap->error = 0;
@@ -271,7 +275,7 @@ end(mp_imap *imap)
 int
 mp__imap_next(mp_imap *imap, void *result, size_t *ret_index, mp_time deadline)
 {
-    struct mp__slot *slot;
+    struct mp__imap_slot *slot;
     int r;
 
     if (ret_index)

@@ -2,7 +2,7 @@
 /* mp_pool_map() and mp_pool_map_async(): the caller's side of a map.
  *
  * Arrays in the family's memory are used where they lie; others are copied
- * into blocks that go with the job, and the results back (job_result.c).
+ * into blocks that go with the job, and the results back (result/map_result.c).
  *
  * The job is put into the pool's list before it is filled: if the caller dies,
  * whoever comes by finds it there, and that its caller is dead. The commit of
@@ -12,12 +12,14 @@
  * nobody waits for them. */
 #include "base/attr.h"
 #include "base/error.h"
+#include "keeper/attend.h"
 #include "os/clock.h"
-#include "pool/callback.h"
 #include "pool/far.h"
-#include "pool/job.h"
-#include "pool/limit.h"
+#include "region/heap.h"
 #include "region/region.h"
+#include "result/callback.h"
+#include "result/result.h"
+#include "worker/limit.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -199,7 +201,8 @@ new_job(mp_pool *pool, const struct mp__map_request *q)
 }
 
 static int
-make_job(mp_pool *pool, const struct mp__map_request *q, struct mp__job **ret_job)
+make_job(mp_pool *pool, const struct mp__map_request *q,
+         struct mp__job **ret_job)
 {
     struct mp__function reference;
     struct mp__job *job;
@@ -251,7 +254,8 @@ call_workers(mp_pool *pool, struct mp__job *job, const char *function)
 
 /* Makes the job and calls the workers: 0, or there is none. */
 static int
-submit(mp_pool *pool, const struct mp__map_request *q, struct mp__job **ret_job)
+submit(mp_pool *pool, const struct mp__map_request *q,
+       struct mp__job **ret_job)
 {
     int r = make_job(pool, q, ret_job);
 
@@ -307,7 +311,8 @@ mp_pool_map(mp_pool *pool, mp_map_fn f, const void *in, size_t in_size,
 /* ---- Without waiting ---- */
 
 static int
-submit_detached(mp_pool *pool, struct mp__map_request *q, mp_result **ret_result)
+submit_detached(mp_pool *pool, struct mp__map_request *q,
+                mp_result **ret_result)
 {
     const struct mp__callback callback = {
         .done = q->attr.callback,

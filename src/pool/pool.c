@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool: closing, ending.
+/* The pool: closing, ending, and who works at it.
  *
- * A pool is a cell of the region, a block of posts for its workers, and a
- * queue. What is submitted goes through the queue; what the workers have in
+ * A pool is a cell of the region, a block of posts for its workers, and its
+ * queues. What is submitted goes through a queue; what the workers have in
  * hand is in their posts. There is no list of tasks: each task finds out by
- * itself whether its pool still is what it was, see task.c.
- *
- * `state` only moves forward, under the pool's mutex. What follows from it
- * (the queue closed, the workers killed) is done by whoever moved it, and
- * again by whoever comes upon it later, for the first may have died: joiners
- * close the queue again, attendants kill the workers again. The mutex guards
- * single stores only, so there is nothing to repair. */
+ * itself whether its pool still is what it was, see task/task.c. The mutex
+ * guards single stores only, so there is nothing to repair. */
 #include "pool/pool.h"
 
 #include "base/error.h"
-#include "os/clock.h"
-#include "pool/callback.h"
-#include "pool/inbox.h"
-#include "pool/job.h"
-#include "pool/progress.h"
-#include "pool/task.h"
-#include "pool/trace.h"
-#include "region/waiters.h"
+#include "bell/waiters.h"
+#include "keeper/attend.h"
+#include "keeper/watch.h"
+#include "progress/pool_bar.h"
+#include "progress/trace.h"
+#include "region/heap.h"
+#include "result/callback.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 __attribute__((constructor)) static void
 register_descriptions(void)
@@ -39,52 +32,7 @@ enter(mp_pool *pool, const char *function)
     return mp__object_enter(pool, MP__SLAB_POOL, function, "a pool");
 }
 
-int
-mp__pool_refusal(mp_pool *pool, const char *function)
-{
-    switch (mp__pool_state(pool)) {
-    case MP__POOL_RUNNING:
-        return 0;
-    case MP__POOL_CLOSED:
-        return mp__fail(-ESHUTDOWN, "%s: pool %s is closed", function,
-                        pool->name);
-    case MP__POOL_TERMINATED:
-        return mp__fail(-ECANCELED, "%s: pool %s was terminated", function,
-                        pool->name);
-    default:
-        return mp__fail(-ESRCH, "%s: pool %s is broken: %s", function,
-                        pool->name, pool->why);
-    }
-}
-
 /* ---- Ending ---- */
-
-/* Moves the pool forward to `state`; 0 if it is there or beyond already. */
-static int
-advance(mp_pool *pool, enum mp__pool_state state, const char *why)
-{
-    int moved;
-
-    mp__mutex_lock(&pool->mutex);
-    moved = mp__pool_state(pool) < MP__POOL_TERMINATED &&
-            mp__pool_state(pool) < state;
-    if (moved) {
-        if (why)
-            snprintf(pool->why, sizeof(pool->why), "%s", why);
-        /* release: pairs with mp__pool_state(), for `why` */
-        mp__store_release(&pool->state, state);
-    }
-    mp__mutex_unlock(&pool->mutex);
-    return moved;
-}
-
-void
-mp__pool_break(mp_pool *pool, const char *why)
-{
-    advance(pool, MP__POOL_BROKEN, why);
-    mp__pool_close_queues(pool);
-    mp__pool_kill(pool);
-}
 
 int
 mp_pool_close(mp_pool *pool)
@@ -93,7 +41,7 @@ mp_pool_close(mp_pool *pool)
 
     if (r < 0)
         return (int)MP__FAR(r, pool, MP__FAR_PLAIN, "");
-    advance(pool, MP__POOL_CLOSED, NULL);
+    mp__pool_advance(pool, MP__POOL_CLOSED, NULL);
     mp__pool_close_queues(pool);
     mp__pool_attend(pool);
     return 0;
@@ -102,7 +50,7 @@ mp_pool_close(mp_pool *pool)
 static void
 terminate(mp_pool *pool)
 {
-    advance(pool, MP__POOL_TERMINATED, NULL);
+    mp__pool_advance(pool, MP__POOL_TERMINATED, NULL);
     mp__pool_close_queues(pool);
     mp__pool_kill(pool);
     mp__pool_attend(pool);
@@ -179,8 +127,8 @@ drain(mp_pool *pool)
     }
 }
 
-/* From here on nobody can become a keeper: see attend.c. 0 if somebody else
- * has destroyed the pool. */
+/* From here on nobody can become a keeper: see keeper/keeper.c. 0 if somebody
+ * else has destroyed the pool. */
 static int
 retire(mp_pool *pool)
 {
@@ -190,6 +138,19 @@ retire(mp_pool *pool)
     r = mp__object_retire(pool, MP__SLAB_POOL);
     mp__mutex_unlock(&pool->mutex);
     return r == 0;
+}
+
+void
+mp__pool_free(mp_pool *pool)
+{
+    for (size_t i = 0; i < MP__LENGTH(pool->levels); i++)
+        mp_queue_destroy(atomic_load(&pool->levels[i]));
+    mp__posts_free(pool);
+    if (pool->initializer_arg)
+        mp__block_free(pool->initializer_arg);
+    if (pool->cpus)
+        mp__block_free(pool->cpus);
+    mp__object_free(pool, MP__SLAB_POOL);
 }
 
 int
@@ -242,11 +203,11 @@ mp_pool_workers(mp_pool *pool, mp_process **list, size_t n)
         return mp__fail(-EINVAL, "mp_pool_workers: list is NULL");
     mp__pool_attend(pool);
     for (uint32_t i = 0; i < mp__posts(pool); i++) {
-        mp_process *process = atomic_load(&mp__post(pool, i)->process);
+        mp_process *process = atomic_load(&mp__post_at(pool, i)->process);
 
         /* One that leaves is none of the pool's any more. */
         if (!process || mp_process_is_alive(process) != 1 ||
-            mp__worker_stage(mp__post(pool, i)) == MP__STAGE_RELIEVED)
+            mp__post_stage(mp__post_at(pool, i)) == MP__STAGE_RELIEVED)
             continue;
         if ((size_t)alive < n)
             list[alive] = process;

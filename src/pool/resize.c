@@ -9,7 +9,8 @@
  *
  * Posts are not taken away: those without a worker wait for the next change. */
 #include "base/error.h"
-#include "pool/pool.h"
+#include "keeper/attend.h"
+#include "keeper/birth.h"
 
 #include <errno.h>
 

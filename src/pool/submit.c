@@ -11,14 +11,17 @@
  * the submitter leaves a task that nobody was woken for; it runs as soon as a
  * worker looks for its next, and nobody can wait for it before, as nobody has
  * its handle. */
-#include "pool/task.h"
+#include "pool/submit.h"
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "keeper/attend.h"
+#include "keeper/watch.h"
 #include "os/clock.h"
-#include "pool/callback.h"
 #include "pool/far.h"
-#include "pool/limit.h"
+#include "region/heap.h"
+#include "result/callback.h"
+#include "worker/limit.h"
 
 #include <errno.h>
 #include <math.h>

@@ -7,7 +7,7 @@
  * closed at once, so that nothing of this process's own tables is touched. */
 #include "os/pidfd.h"
 #include "process/record.h"
-#include "region/describe.h"
+#include "report/describe.h"
 
 #include <errno.h>
 #include <stdio.h>

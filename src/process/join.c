@@ -11,7 +11,7 @@
 #include "process/record.h"
 
 #include "base/error.h"
-#include "connection/waitable.h"
+#include "bell/waitable.h"
 #include "os/pidfd.h"
 #include "process/local.h"
 #include "region/participant.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the ends of pipes know of processes: connection/holders.h.
+/* What the ends of pipes know of processes: pipe/holders.h.
  *
  * A process is named by a key that fits into a word beside other things: where
  * its record lies, and the lower bits of the record's serial. All here is
@@ -10,12 +10,12 @@
  * and trusted if it has the record's identity. Before the record tells that,
  * the process counts as alive as long as its parent is, who is about to make
  * it, or to tell; a parent that was killed on the way has not made it, or it
- * tells itself (child.c): only for the moment before that it may be taken for
+ * tells itself (start/child.c): only for the moment before that it may be taken for
  * dead. */
 #include "process/kin.h"
 
-#include "connection/kin.h"
 #include "os/pidfd.h"
+#include "pipe/kin.h"
 #include "process/record.h"
 #include "region/region.h"
 

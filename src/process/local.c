@@ -14,6 +14,7 @@
 #include "process/local.h"
 
 #include "os/descriptors.h"
+#include "os/fork.h"
 #include "os/pidfd.h"
 
 #include <errno.h>
@@ -34,30 +35,7 @@ static struct {
     pid_t starter;         /*   and its process */
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER, .sweep_at = 64, .generation = 1};
 
-static void
-before_fork(void)
-{
-    pthread_mutex_lock(&table.lock);
-}
-
-static void
-after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&table.lock);
-}
-
-static void
-after_fork_in_child(void)
-{
-    table.generation++;
-    pthread_mutex_unlock(&table.lock);
-}
-
-__attribute__((constructor)) static void
-register_fork_handlers(void)
-{
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
+MP__HELD_ACROSS_FORK(table.lock, table.generation++);
 
 uint32_t
 mp__generation(void)

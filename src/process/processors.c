@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* How many processors this process may use. */
 #include <mproc/process.h>
 
 #include "os/cpu.h"

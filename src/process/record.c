@@ -13,10 +13,12 @@
  * forked by itself) gets its record at its first use. */
 #include "process/record.h"
 
+#include "os/fork.h"
 #include "os/pidfd.h"
 #include "process/local.h"
-#include "region/log.h"
+#include "region/heap.h"
 #include "region/region.h"
+#include "report/log.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -38,23 +40,7 @@ static struct {
     uint32_t generation; /* in which it is ours: see mp__generation() */
 } self = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void
-before_fork(void)
-{
-    pthread_mutex_lock(&self.lock);
-}
-
-static void
-after_fork(void)
-{
-    pthread_mutex_unlock(&self.lock);
-}
-
-__attribute__((constructor)) static void
-register_fork_handlers(void)
-{
-    pthread_atfork(before_fork, after_fork, after_fork);
-}
+MP__HELD_ACROSS_FORK(self.lock, (void)0);
 
 static const char *
 name_of_self(void)

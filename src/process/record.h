@@ -4,8 +4,8 @@
 
 #include "base/atomic.h"
 #include "base/macros.h"
-#include "region/heap.h"
-#include "region/log.h"
+#include "region/object.h"
+#include "report/log.h"
 
 #include <mproc/process.h>
 

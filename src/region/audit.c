@@ -2,9 +2,10 @@
 /* A walk over the whole heap that checks what must hold when nobody is inside:
  * extents partition the space, chunks are in their bins, counts are those of
  * the bits. For tests. */
+#include "region/audit.h"
+
 #include "region/bin.h"
 #include "region/free_list.h"
-#include "region/heap.h"
 
 #include <errno.h>
 #include <string.h>

@@ -17,6 +17,7 @@
 #include "region/bin.h"
 
 #include "base/error.h"
+#include "region/hand.h"
 
 #include <errno.h>
 #include <string.h>

@@ -32,6 +32,7 @@
 #include "os/mapping.h"
 #include "region/commit.h"
 #include "region/free_list.h"
+#include "region/hand.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 #include "region/far.h"
 
 #include "base/error.h"
-#include "region/heap.h"
+#include "region/object.h"
 
 #include <errno.h>
 

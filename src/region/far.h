@@ -18,7 +18,7 @@
 #include <stdarg.h>
 #include <sys/types.h>
 
-struct mp__far_handle; /* see manager/proxy.h */
+struct mp__far_handle; /* see link/proxy.h */
 
 /* -EREMOTE: `object` stands for one of class `slab` elsewhere; else -EBADF. */
 MP__COLD int mp__far_enter(const void *object, int slab, const char *function,

@@ -14,6 +14,7 @@
 #include "region/bin.h"
 #include "region/extents.h"
 #include "region/layout.h"
+#include "region/object.h"
 
 #include <errno.h>
 #include <mproc/memory.h>

@@ -13,8 +13,8 @@
 #include "base/atomic.h"
 #include "base/macros.h"
 #include "region/extents.h"
-#include "region/heap.h"
 #include "region/mutex.h"
+#include "region/object.h"
 #include "region/participant.h"
 #include "region/region.h"
 
@@ -59,7 +59,7 @@ struct mp__log_output {
                           none. Writer: who has the mutex */
 };
 
-/* See log.c. All zero: it is off. */
+/* See report/log.c. All zero: it is off. */
 struct mp__log {
     mp__a64 setting; /* {changes:32 | MP_LOG_OFF - level:32}: COMMIT */
     struct mp__mutex mutex; /* of who changes it, or reads the path */

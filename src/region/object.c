@@ -6,10 +6,10 @@
  * handle kept too long finds a dead stamp rather than a stranger. The stamp is
  * the address itself, changed by the class: no copy of an object, and no other
  * data, can carry it. */
-#include "base/error.h"
+#include "region/object.h"
+
 #include "os/clock.h"
 #include "region/bin.h"
-#include "region/heap.h"
 #include "region/layout.h"
 
 #include <assert.h>

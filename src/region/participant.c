@@ -22,9 +22,8 @@
 #include "os/clock.h"
 #include "os/futex.h"
 #include "region/commit.h"
-#include "region/heap.h"
+#include "region/hand.h"
 #include "region/layout.h"
-#include "region/mutex.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -97,13 +96,9 @@ void
 mp__participant_prepare(void)
 {
     uint32_t tid = (uint32_t)syscall(SYS_gettid);
-    pthread_mutexattr_t attr;
     pthread_mutex_t mutex;
 
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&mutex, &attr);
+    mp__robust_mutex_init(&mutex);
     pthread_mutex_lock(&mutex);
     for (size_t i = sizeof(mutex) / sizeof(uint32_t); i-- > 0;) {
         uint32_t word;
@@ -114,7 +109,6 @@ mp__participant_prepare(void)
     }
     pthread_mutex_unlock(&mutex);
     pthread_mutex_destroy(&mutex);
-    pthread_mutexattr_destroy(&attr);
 }
 
 mp__a32 *
@@ -139,26 +133,15 @@ life_is_over(struct mp__participant *part)
            mp__participant_word_alive(part);
 }
 
-static void
-init_life(struct mp__participant *part)
-{
-    pthread_mutexattr_t attr;
-
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&part->life, &attr);
-    pthread_mutexattr_destroy(&attr);
-    part->initialised = 1;
-}
-
 /* Locks the slot's life mutex for good. It is initialised once, and each life
  * after a death takes it over. */
 static void
 begin_life(struct mp__participant *part, uint32_t tid)
 {
-    if (!part->initialised)
-        init_life(part);
+    if (!part->initialised) {
+        mp__robust_mutex_init(&part->life);
+        part->initialised = 1;
+    }
     if (pthread_mutex_lock(&part->life) == EOWNERDEAD)
         pthread_mutex_consistent(&part->life);
     mp__store_relaxed(&part->pid, (uint32_t)getpid());
@@ -348,67 +331,6 @@ mp__participant_burials(void)
 /* ---- The reaper ---- */
 
 void
-mp__hands_clear_of(uint32_t index, const void *p)
-{
-    for (int hand = 0; hand < MP__HANDS; hand++)
-        mp__hand_clear_of(index, (enum mp__hand)hand, p);
-}
-
-void
-mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p)
-{
-    mp__a64 *word = &mp__participant_at(index)->hand[hand];
-
-    /* Only if it holds this: the slot may have a new life already. */
-    if (mp__load_relaxed(word) == (uintptr_t)p)
-        mp__store_release(word, 0);
-}
-
-/* Brings the mutex in order under which the dead participant's hand might have
- * been passed on: repair empties the hand if it was. That is done for an empty
- * hand, too: a repair that came after the slot's next life had begun would look
- * into the wrong hand. */
-static void
-settle_hand(struct mp__participant *part, enum mp__hand hand)
-{
-    uintptr_t mutex = mp__load(&part->hand_mutex[hand]);
-
-    if (mutex)
-        mp__mutex_settle((struct mp__mutex *)mutex,
-                         mp__load_relaxed(&part->tid));
-    mp__store(&part->hand_mutex[hand], 0);
-}
-
-/* Leaves the block in the holding if it is there yet, or already. Nobody takes
- * the holding over from the dead before the burial is done. */
-static void
-settle_holding(struct mp__participant *part, uint32_t index)
-{
-    struct mp__holding *holding = (void *)(uintptr_t)mp__load(&part->holding);
-
-#ifdef MP__MUTATION_HOLDING_UNSETTLED
-    holding = NULL;
-#endif
-    if (holding && (mp__load(&holding->owner) & ~MP__HOLDING_BUSY) ==
-                       mp__participant_id(part))
-        mp__hands_clear_of(index,
-                           (void *)(uintptr_t)mp__load(&holding->block));
-    mp__store(&part->holding, 0);
-}
-
-/* Frees what the dead participant has in one hand. */
-static void
-empty_hand(uint32_t index, enum mp__hand hand)
-{
-    struct mp__participant *part = mp__participant_at(index);
-
-    mp__heap_settle((void *)(uintptr_t)mp__load(&part->hand[hand]));
-    mp__heap_reclaim((void *)(uintptr_t)mp__load(&part->hand[hand]), index,
-                     hand);
-    mp__store(&part->hand[hand], 0);
-}
-
-void
 mp__participant_bury_with(mp__burial_fn *burial)
 {
     for (size_t i = 0; i < MP__LENGTH(burials); i++) {
@@ -425,11 +347,7 @@ bury(uint32_t index)
     struct mp__participant *part = mp__participant_at(index);
     uint64_t state = mp__load(&part->state);
 
-    for (int hand = 0; hand < MP__HANDS; hand++)
-        settle_hand(part, (enum mp__hand)hand);
-    settle_holding(part, index);
-    for (int hand = 0; hand < MP__HANDS; hand++)
-        empty_hand(index, (enum mp__hand)hand);
+    mp__hands_empty(index);
     for (size_t i = 0; i < MP__LENGTH(burials) && burials[i]; i++)
         burials[i](part);
     mp__store(&part->waiting, 0);

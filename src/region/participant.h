@@ -18,16 +18,13 @@
 #define MP__PARTICIPANTS     4096u
 #define MP__PARTICIPANTS_ALL (MP__PARTICIPANTS + 1) /* see participant.c */
 
-struct mp__mutex;
-
-/* See bell.h. */
+/* See bell/bell.h. */
 struct mp__bell {
     mp__a32 word;    /* always 0: a futex to sleep on */
     mp__a32 waiters; /* how many may sleep: may only over-report */
 };
 
-/* Memory that a thread holds outside of every lock: what its death would
- * leak. The reaper gives it back. */
+/* What a thread may have in hand: see hand.h. */
 enum mp__hand {
     MP__HAND_BLOCK,   /* a small block: see heap.h */
     MP__HAND_EXTENT,  /* a large block; a chunk on its way into or out of a
@@ -36,23 +33,13 @@ enum mp__hand {
     MP__HANDS,
 };
 
-/* A place that a block is kept in and that belongs to a participant, in its
- * turn: first fields of a larger struct in the region. */
-#define MP__HOLDING_BUSY ((uint64_t)1 << 63)
-
-struct mp__holding {
-    mp__a64 owner; /* id of the participant, with BUSY while it is at work
-                      on it; others: see the larger struct */
-    mp__a64 block; /* address; 0: none */
-};
-
 struct mp__participant {
     pthread_mutex_t life;    /* held by its thread as long as it lives */
     mp__a64 state;           /* {generation:32 | what:32}, see participant.c */
     mp__a64 waiting;         /* the mutex that the thread may sleep on, or the
                              object that it waits for; writer: the thread,
                              its reaper; readers: any */
-    mp__a64 waiting_since;   /* mp_time, of the latter: see waiters.h */
+    mp__a64 waiting_since;   /* mp_time, of the latter: bell/waiters.h */
     mp__a64 hand[MP__HANDS]; /* addresses; writer: the thread, and who
                                      repairs a mutex that it died with */
     mp__a64 hand_mutex[MP__HANDS]; /* the mutex under which the hand is
@@ -139,48 +126,3 @@ void mp__participant_end(struct mp__self *self);
 /* For fork's child: forgets the parent's registration. (An atfork handler and
  * the fork guard call it; nobody else needs to.) */
 void mp__participant_forget(void);
-
-static inline void
-mp__hand_set(enum mp__hand hand, void *p, struct mp__mutex *mutex)
-{
-    mp__store_relaxed(&mp__me.part->hand_mutex[hand], (uintptr_t)mutex);
-    mp__store_release(&mp__me.part->hand[hand], (uintptr_t)p);
-}
-
-static inline void
-mp__hand_clear(enum mp__hand hand)
-{
-    mp__store_release(&mp__me.part->hand[hand], 0);
-}
-
-/* No hand will be passed on under a mutex from here on. */
-static inline void
-mp__hands_settled(void)
-{
-    for (int hand = 0; hand < MP__HANDS; hand++)
-        mp__store_release(&mp__me.part->hand_mutex[hand], 0);
-}
-
-/* The caller is about to change, under the mutex, what is known as its own by
- * its id: its burial has to wait for the repair. Until mp__hands_settled(). */
-static inline void
-mp__hands_under(struct mp__mutex *mutex)
-{
-    mp__store_relaxed(&mp__me.part->hand_mutex[MP__HAND_SEGMENT],
-                      (uintptr_t)mutex);
-}
-
-/* To be called before a block passes from the hand to the holding or back,
- * and, with NULL, when it has. */
-static inline void
-mp__hand_hold(struct mp__holding *holding)
-{
-    mp__store_release(&mp__me.part->holding, (uintptr_t)holding);
-}
-
-/* Empties whichever hand of participant `index` holds `p`: for what may be
- * somebody else's already, so that nothing about it can be looked up. */
-void mp__hands_clear_of(uint32_t index, const void *p);
-
-/* Clears the hand of participant `index` if it holds `p`: for repair. */
-void mp__hand_clear_of(uint32_t index, enum mp__hand hand, const void *p);

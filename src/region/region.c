@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/mapping.h"
 #include "region/bin.h"
+#include "region/heap.h"
 #include "region/layout.h"
 #include "region/probe.h"
 

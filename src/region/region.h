@@ -23,9 +23,9 @@ enum mp__tier {
 /* Pointers that higher rooms keep in the region for the whole family. */
 enum mp__root_slot {
     MP__ROOT_PROCESS, /* process/: its own shared state */
-    MP__ROOT_MODULES, /* process/: the table of modules */
+    MP__ROOT_MODULES, /* module/: the table of modules */
     MP__ROOT_DRAWER,  /* pool/: no address, but who draws a progress bar */
-    MP__ROOT_PIPES,   /* connection/: what pipes count in common */
+    MP__ROOT_PIPES,   /* pipe/: what pipes count in common */
     MP__ROOT_SLOTS = 8,
 };
 

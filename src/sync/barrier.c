@@ -10,8 +10,10 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
+#include "region/hand.h"
+#include "region/heap.h"
 
 #include <errno.h>
 

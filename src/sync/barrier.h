@@ -2,7 +2,7 @@
 /* Inside of a barrier; barrier_wait.c tells how it works. */
 #pragma once
 
-#include "region/bell.h"
+#include "bell/bell.h"
 #include "sync/sync.h"
 
 #include <mproc/barrier.h>

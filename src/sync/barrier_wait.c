@@ -35,9 +35,9 @@
 #include "sync/barrier.h"
 
 #include "base/error.h"
+#include "bell/waiters.h"
 #include "os/clock.h"
 #include "sync/gate.h"
-#include "region/waiters.h"
 
 #include <errno.h>
 

@@ -27,8 +27,8 @@
  * at `granted` after it has left. So one of them sees the other. Where both
  * do, one too many is notified: rare, and legal, as is one spurious wake-up
  * for each burial that is done twice. */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/condition.h"
 
 #include <errno.h>

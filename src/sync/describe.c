@@ -186,7 +186,6 @@ describe_event(struct mp__report *report, void *object)
 void
 mp__sync_describe(void)
 {
-    mp__sync_describe_groups();
     mp__describe_with(MP__SLAB_LOCK, "lock", describe_lock);
     mp__describe_with(MP__SLAB_RLOCK, "rlock", describe_rlock);
     mp__describe_with(MP__SLAB_SEMAPHORE, "semaphore", describe_semaphore);

@@ -2,10 +2,10 @@
 /* How the objects of this room are described. */
 #pragma once
 
-#include "region/describe.h"
+#include "report/describe.h"
 #include "sync/lock.h"
 
-/* Registers all of it; the second is a part of the first. */
+/* Register it: of locks, semaphores, events; of conditions and barriers. */
 void mp__sync_describe(void);
 void mp__sync_describe_groups(void);
 

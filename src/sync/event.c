@@ -5,16 +5,17 @@
  * So a waiter that saw it not set knows from any other word that the event was
  * set meanwhile, even if it has been cleared since. Who sets has the bell armed:
  * dying after the commit, it is the kernel that wakes one, and that one wakes
- * the rest (bell.c).
+ * the rest (bell/bell.c).
  *
  * A third part of the word is POLLED, from the first mp_event_fd() on: then who
- * sets tells the pollers before (notice.c). It comes by the same word, so that
+ * sets tells the pollers before (bell/notice.c). It comes by the same word, so that
  * without pollers nothing is to be looked at for them. */
 #include "sync/event.h"
 
 #include "base/attr.h"
 #include "base/error.h"
-#include "region/waiters.h"
+#include "bell/waitable.h"
+#include "bell/waiters.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -229,4 +230,46 @@ mp_event_fd(mp_event *event)
         return -ENOMEM;
     atomic_fetch_or(&event->changes, MP__EVENT_POLLED);
     return mp__poller_fd(&notice->pollers, &kind);
+}
+
+/* ---- For mp_wait() ---- */
+
+static int
+look_at(void *event)
+{
+    return is_set(mp__load(&((mp_event *)event)->changes));
+}
+
+static int
+fd_of(void *event)
+{
+    return mp_event_fd(event);
+}
+
+static int
+is_ready(void *event)
+{
+    return mp_event_is_set(event);
+}
+
+static struct mp__pollers *
+pollers_of(void *event)
+{
+    struct mp__notice *notice = atomic_load(&((mp_event *)event)->notice);
+
+    return notice ? &notice->pollers : NULL;
+}
+
+__attribute__((constructor)) static void
+register_waitable(void)
+{
+    static const struct mp__waitable event = {
+        .slab = MP__SLAB_EVENT,
+        .look = look_at,
+        .fd = fd_of,
+        .ready = is_ready,
+        .pollers = pollers_of,
+    };
+
+    mp__waitable_register(&event);
 }

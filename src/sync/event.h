@@ -2,8 +2,8 @@
 /* Events: see event.c. */
 #pragma once
 
-#include "region/bell.h"
-#include "region/notice.h"
+#include "bell/bell.h"
+#include "bell/notice.h"
 #include "sync/sync.h"
 
 #include <mproc/event.h>

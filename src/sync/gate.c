@@ -25,7 +25,7 @@
  * once, or at the end of a short slice. */
 #include "sync/gate.h"
 
-#include "region/waiters.h"
+#include "bell/waiters.h"
 
 mp_time mp__gate_slice = 8000000;
 

@@ -16,7 +16,7 @@
  * One waiter at a time is on its way: see gate.c. */
 #pragma once
 
-#include "region/bell.h"
+#include "bell/bell.h"
 #include "sync/sync.h"
 
 struct mp__gate {

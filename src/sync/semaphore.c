@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "os/clock.h"
+#include "region/heap.h"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 #include "sync/sync.h"
 
 #include "base/error.h"
-#include "region/waiters.h"
+#include "bell/waiters.h"
 #include "sync/describe.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@ __attribute__((constructor)) static void
 register_descriptions(void)
 {
     mp__sync_describe();
+    mp__sync_describe_groups();
 }
 
 void
@@ -76,7 +77,7 @@ int
 mp__sync_waiters(const void *object, size_t size, pid_t *pids, size_t n,
                  const char *function)
 {
-    struct mp__waiter waiters[WAITERS_MOST];
+    struct mp__waiting_thread waiters[WAITERS_MOST];
     unsigned most =
         n < MP__LENGTH(waiters) ? (unsigned)n : (unsigned)MP__LENGTH(waiters);
     unsigned found;

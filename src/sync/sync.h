@@ -2,7 +2,7 @@
 /* What the synchronisation objects have in common. */
 #pragma once
 
-#include "region/heap.h"
+#include "region/object.h"
 
 #include <mproc/base.h>
 

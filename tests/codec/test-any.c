@@ -34,7 +34,9 @@ static const struct {
     {-32768, 3, {0xd1, 0x80, 0}},
     {-32769, 5, {0xd2, 0xff, 0xff, 0x7f, 0xff}},
     {INT32_MIN, 5, {0xd2, 0x80, 0, 0, 0}},
-    {INT32_MIN - INT64_C(1), 9, {0xd3, 255, 255, 255, 255, 127, 255, 255, 255}},
+    {INT32_MIN - INT64_C(1),
+     9,
+     {0xd3, 255, 255, 255, 255, 127, 255, 255, 255}},
     {INT64_MIN, 9, {0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0}},
 };
 
@@ -150,7 +152,8 @@ START_TEST(lists_and_dicts)
     for (int pairs = 0; pairs < 2; pairs++) {
         size_t i = 0;
 
-        must(pairs ? mp_any_write_dict(&w, size) : mp_any_write_list(&w, size));
+        must(pairs ? mp_any_write_dict(&w, size)
+                   : mp_any_write_list(&w, size));
         for (i = 0; i < size * (size_t)(1 + pairs); i++)
             must(mp_any_write_unsigned(&w, i));
         ck_assert_int_eq(mp_any_size(ended(&w)), (ssize_t)size);
@@ -183,7 +186,8 @@ START_TEST(items_and_entries)
     must(mp_any_get_int(item, &x));
     ck_assert_int_eq(x, 30);
     must(mp_any_entry(any, "", &item));
-    must_fail(mp_any_item(list, 3, &item), -ENOENT, "no item 3 in a list of 3");
+    must_fail(mp_any_item(list, 3, &item), -ENOENT,
+              "no item 3 in a list of 3");
     must_fail(mp_any_item(list, -4, &item), -ENOENT, "-4");
     must_fail(mp_any_entry(any, "b", &item), -ENOENT, "'b'");
     must_fail(mp_any_entry(list, "a", &item), -EINVAL, "got list");
@@ -271,16 +275,27 @@ static const struct {
     size_t size;
     const char *bytes;
 } broken[] = {
-    {0, ""},          {1, "\xc1"},         {1, "\xcc"},
-    {2, "\xcd\1"},    {1, "\xa1"},         {2, "\xd9\1"},
-    {1, "\x91"},      {1, "\x81"},         {2, "\x81\1"},
-    {5, "\xdd\xff\xff\xff\xff"},           {5, "\xdf\xff\xff\xff\xff"},
-    {5, "\xc6\xff\xff\xff\xff"},           {2, "\1\1"},
-    {1, "\xd4"},      {2, "\xd4\1"},       {3, "\x92\1\xc1"},
-    {8, "\xcb\0\0\0\0\0\0"},               {2, "\xc7\0"},
+    {0, ""},
+    {1, "\xc1"},
+    {1, "\xcc"},
+    {2, "\xcd\1"},
+    {1, "\xa1"},
+    {2, "\xd9\1"},
+    {1, "\x91"},
+    {1, "\x81"},
+    {2, "\x81\1"},
+    {5, "\xdd\xff\xff\xff\xff"},
+    {5, "\xdf\xff\xff\xff\xff"},
+    {5, "\xc6\xff\xff\xff\xff"},
+    {2, "\1\1"},
+    {1, "\xd4"},
+    {2, "\xd4\1"},
+    {3, "\x92\1\xc1"},
+    {8, "\xcb\0\0\0\0\0\0"},
+    {2, "\xc7\0"},
 };
 
-START_TEST(broken_bytes_are_refused)
+START_TEST(G12_broken_bytes_are_refused)
 {
     mp_any any = {broken[_i].bytes, broken[_i].size}, other = any, item;
     mp_any_walker walker;
@@ -301,7 +316,7 @@ START_TEST(broken_bytes_are_refused)
 END_TEST
 
 /* A list in a list in a list...: by a few bytes from anybody. */
-START_TEST(deep_bytes_are_refused)
+START_TEST(G12_deep_bytes_are_refused)
 {
     unsigned char bytes[100000];
     mp_any any;
@@ -309,18 +324,17 @@ START_TEST(deep_bytes_are_refused)
     memset(bytes, 0x91, sizeof(bytes));
     bytes[sizeof(bytes) - 1] = 0xc0;
     ck_assert_int_eq(mp_any_check(bytes, sizeof(bytes), &any), -EPROTO);
-    ck_assert_int_eq(
-        mp_any_check(bytes + sizeof(bytes) - 1 - MP_ANY_DEPTH,
-                     MP_ANY_DEPTH + 1, &any),
-        0);
+    ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - 1 - MP_ANY_DEPTH,
+                                  MP_ANY_DEPTH + 1, &any),
+                     0);
     ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - 2 - MP_ANY_DEPTH,
                                   MP_ANY_DEPTH + 2, &any),
                      -EPROTO);
     /* An empty list is as deep as any other. */
     bytes[sizeof(bytes) - 1] = 0x90;
-    ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - MP_ANY_DEPTH,
-                                  MP_ANY_DEPTH, &any),
-                     0);
+    ck_assert_int_eq(
+        mp_any_check(bytes + sizeof(bytes) - MP_ANY_DEPTH, MP_ANY_DEPTH, &any),
+        0);
     ck_assert_int_eq(mp_any_check(bytes + sizeof(bytes) - 1 - MP_ANY_DEPTH,
                                   MP_ANY_DEPTH + 1, &any),
                      -EPROTO);
@@ -329,7 +343,7 @@ END_TEST
 
 /* Any bytes may be looked at in any way; and what is a value is written, read
  * and printed again as the same. */
-START_TEST(any_bytes_can_be_looked_at)
+START_TEST(G12_any_bytes_can_be_looked_at)
 {
     srand((unsigned)_i + 1);
     for (int round = 0; round < 20000; round++) {
@@ -339,7 +353,8 @@ START_TEST(any_bytes_can_be_looked_at)
         mp_any any = {bytes, size};
 
         for (size_t i = 0; i < size; i++)
-            bytes[i] = (unsigned char)(rand() % 3 ? rand() % 16 + 0x90 : rand());
+            bytes[i] =
+                (unsigned char)(rand() % 3 ? rand() % 16 + 0x90 : rand());
         if (mp_any_check(bytes, size, &any) == 0) {
             must(mp_any_write_value(&w, any));
             ck_assert_int_eq(mp_any_equal(any, ended(&w)), 1);
@@ -429,9 +444,9 @@ main(void)
     tcase_add_test(tcase, writer_counts_the_depth_of_values);
     tcase_add_test(tcase, writer_into_a_buffer);
     tcase = mp_test_case(suite, "broken", 60);
-    tcase_add_loop_test(tcase, broken_bytes_are_refused, 0, N(broken));
-    tcase_add_test(tcase, deep_bytes_are_refused);
-    tcase_add_loop_test(tcase, any_bytes_can_be_looked_at, 0, 4);
+    tcase_add_loop_test(tcase, G12_broken_bytes_are_refused, 0, N(broken));
+    tcase_add_test(tcase, G12_deep_bytes_are_refused);
+    tcase_add_loop_test(tcase, G12_any_bytes_can_be_looked_at, 0, 4);
     tcase = mp_test_case(suite, "equal", 20);
     tcase_add_loop_test(tcase, equal_as_to_python, 0, N(pairs));
     tcase_add_test(tcase, equality_of_deep_keys_ends);

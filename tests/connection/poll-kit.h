@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of descriptors, and of mp_wait(), share beside channel/fd-kit.h
+/* What the tests of descriptors, and of mp_wait(), share beside queue/fd-kit.h
  * (is_readable(), await()). */
 #pragma once
 
-#include "channel/fd-kit.h"
+#include "queue/fd-kit.h"
 
 /* An epoll instance with the descriptor in it. */
 int epoll_with(int fd, uint32_t events);

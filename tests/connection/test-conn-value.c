@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values over connections: through pipes, and over sockets. */
-#include "channel/values.h"
+#include "queue/values.h"
 
 #include "sync/kit.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* mp_event_fd(): readable until somebody asks and the event is not set, in each
  * process by itself. */
+#include "bell/notice.h"
 #include "connection/poll-kit.h"
-#include "region/notice.h"
 #include "sync/event.h"
 
 #include <errno.h>

@@ -143,8 +143,7 @@ START_TEST(wait_listener)
     must(mp_listener_open(&listener, address, NULL));
     object = listener;
     ck_assert_int_eq(mp_wait(&object, 1, NULL, MP_NOW), -EAGAIN);
-    ck_assert_int_eq(mp_wait(&object, 1, NULL, mp_timeout(0.01)),
-                     -ETIMEDOUT);
+    ck_assert_int_eq(mp_wait(&object, 1, NULL, mp_timeout(0.01)), -ETIMEDOUT);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
     ck_assert_int_eq(mp_wait(&object, 1, NULL, soon()), 1);

@@ -5,7 +5,7 @@
  * says where the stream comes in two pieces. */
 #include "fuzz.h"
 
-#include "connection/frame.h"
+#include "socket/frame.h"
 
 #include <errno.h>
 #include <mproc/connection.h>

@@ -5,7 +5,7 @@
  * Both are content only if nothing was changed. */
 #include "fuzz.h"
 
-#include "connection/handshake.h"
+#include "listener/handshake.h"
 #include "region/participant.h"
 
 #include <errno.h>

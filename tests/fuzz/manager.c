@@ -8,11 +8,12 @@
  * ask for. A call is: which operation, on which object, and a value for its
  * arguments. */
 #include "fuzz.h"
-
-#include "connection/frame.h"
-#include "manager/dispatch.h"
-#include "manager/park.h"
-#include "manager/server.h"
+#include "region/heap.h"
+#include "server/dispatch.h"
+#include "server/park.h"
+#include "server/server.h"
+#include "service/service.h"
+#include "socket/frame.h"
 
 #include <errno.h>
 #include <mproc/connection.h>
@@ -91,6 +92,7 @@ static const char *const ops[] = {
     "thread_end",
     "abandon",
     "received",
+    "arrived",
     "list_destroy",
     "lock_destroy",
     "value_destroy",
@@ -178,6 +180,7 @@ open_server(void)
     holds(mp_value_create(&manager->lives, 'q', 0) == 0);
     holds(mp_lock_create(&manager->starting, NULL) == 0);
     mp__object_publish(manager, MP__SLAB_MANAGER);
+    mp__ops_begin();
     holds(mp__server_open(manager) == 0);
 }
 

@@ -8,7 +8,7 @@
  *   some bytes of TLS mean nothing, then what they say comes through. */
 #include "fuzz.h"
 
-#include "connection/tls.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <string.h>

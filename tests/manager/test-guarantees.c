@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The promises of the README that a manager has to keep, each by tests that bear
- * its number. */
-#include "manager/kit.h"
+/* The promises of mproc-guarantees(7) that a manager has to keep, each by tests
+ * that bear its number. */
+#include "link/kit.h"
 
 #include <dirent.h>
 #include <errno.h>

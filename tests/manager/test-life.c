@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a manager's server: how it starts, or says why it cannot; how it
  * ends, and what another one finds. */
-#include "manager/raw.h"
+#include "server/raw.h"
 
 #include <errno.h>
 #include <signal.h>

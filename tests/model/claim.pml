@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A pool's claim on the message it takes from the queue, and the burial of a
- * dead worker (src/pool/task.c): each task is run and answered, or failed,
+ * dead worker (src/task/task.c): each task is run and answered, or failed,
  * once; none is run twice and none is lost.
  *
  * One submitter, who does not die, makes TASKS tasks in CELLS cells, which are

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a task after it was put into the queue (src/pool/task.c): taken,
+/* The life of a task after it was put into the queue (src/task/task.c): taken,
  * run, tried again when its worker has died, cancelled at any time. How a
  * message gets from the queue into the claim is claim.pml's; here that is one
  * step, and so is what is done under the pool's mutex, unless it may be left

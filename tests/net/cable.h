@@ -32,5 +32,5 @@ void cable_mend(struct cable *cable);
  * next packet with data in each direction becomes a reset. Of CABLE_TUN. */
 void cable_reset(struct cable *cable);
 
-/* child() of support.h, at a host: 0 or 1. */
+/* child() of support/support.h, at a host: 0 or 1. */
 pid_t cable_child(struct cable *cable, int host, int (*fn)(void *), void *arg);

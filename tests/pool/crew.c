@@ -2,7 +2,8 @@
 /* What the tests of the pool share. */
 #include "pool/crew.h"
 
-#include "region/heap.h"
+#include "region/audit.h"
+#include "region/object.h"
 
 #include <errno.h>
 #include <pthread.h>

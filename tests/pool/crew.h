@@ -7,6 +7,19 @@
 
 #include <mproc.h>
 
+/* Whether a sanitizer is in the program, which has a stack and handlers of its
+ * own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* The call succeeds; what it returns. */
 #define must(call) mp_test_must((call), #call, __FILE__, __LINE__)
 long mp_test_must(long r, const char *call, const char *file, int line);

@@ -83,6 +83,15 @@ end_as_told(const void *item, void *result, void *ctx)
     return *(const int *)item;
 }
 
+int
+tell_pid(const void *item, void *result, void *ctx)
+{
+    (void)item;
+    (void)ctx;
+    *(pid_t *)result = getpid();
+    return 0;
+}
+
 /* ---- Gates ---- */
 
 int

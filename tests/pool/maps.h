@@ -20,6 +20,9 @@ void map_squares(mp_pool *pool, size_t n, int shared_in, int shared_out);
 /* The item is the code to end with, an int. */
 int end_as_told(const void *item, void *result, void *ctx);
 
+/* The result is who has run the item, a pid_t. */
+int tell_pid(const void *item, void *result, void *ctx);
+
 /* ---- Items that wait at a gate, and are counted behind it ---- */
 
 struct stop {

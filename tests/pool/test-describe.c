@@ -2,7 +2,7 @@
 /* mp_describe() of pools and results. */
 #include "os/clock.h"
 #include "pool/crew.h"
-#include "process/report.h"
+#include "report/report.h"
 
 #include <errno.h>
 #include <pthread.h>

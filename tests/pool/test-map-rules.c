@@ -307,15 +307,6 @@ END_TEST
 
 /* ---- Workers that leave ---- */
 
-static int
-tell_pid(const void *item, void *result, void *ctx)
-{
-    (void)item;
-    (void)ctx;
-    *(pid_t *)result = getpid();
-    return 0;
-}
-
 START_TEST(items_count_for_tasks_per_worker)
 {
     enum { ITEMS = 60, EACH = 7 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Maps. */
-#include "pool/crew.h"
+#include "pool/maps.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,46 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static int
-square(const void *item, void *result, void *ctx)
-{
-    int64_t number = *(const int *)item;
-
-    (void)ctx;
-    *(int64_t *)result = number * number;
-    return 0;
-}
-
-/* Memory of the family, or this process's own. */
-static void *
-array(int shared, size_t n, size_t size)
-{
-    return shared ? mp_alloc_array(n, size) : calloc(n, size);
-}
-
 static void
-free_array(int shared, void *p)
+map_and_wait(mp_pool *pool, size_t n, int shared_in, int shared_out)
 {
-    if (shared)
-        must(mp_free(p));
-    else
-        free(p);
-}
-
-static void
-map_squares(mp_pool *pool, size_t n, int shared_in, int shared_out)
-{
-    int *in = array(shared_in, n + 1, sizeof(int));
+    int *in = numbers(shared_in, n);
     int64_t *out = array(shared_out, n + 1, sizeof(int64_t));
 
-    for (size_t i = 0; i < n; i++)
-        in[i] = (int)i;
     out[n] = 99;
     must(mp_pool_map(pool, square, in, sizeof(int), out, sizeof(int64_t), n,
                      NULL));
-    for (size_t i = 0; i < n; i++) /* a check writes to a file: not each */
-        if (out[i] != (int64_t)i * (int64_t)i)
-            ck_abort_msg("item %zu: %lld", i, (long long)out[i]);
+    expect_squares(out, n);
     ck_assert_int_eq(out[n], 99);
     free_array(shared_in, in);
     free_array(shared_out, out);
@@ -62,10 +32,10 @@ START_TEST(squares_of_any_number_of_items)
     use_method(_i);
     pool = pool_of(2);
     for (int kind = 0; kind < 4; kind++) {
-        map_squares(pool, 0, kind & 1, kind & 2);
-        map_squares(pool, 1, kind & 1, kind & 2);
-        map_squares(pool, 17, kind & 1, kind & 2);
-        map_squares(pool, 1000000, kind & 1, kind & 2);
+        map_and_wait(pool, 0, kind & 1, kind & 2);
+        map_and_wait(pool, 1, kind & 1, kind & 2);
+        map_and_wait(pool, 17, kind & 1, kind & 2);
+        map_and_wait(pool, 1000000, kind & 1, kind & 2);
     }
     end_pool(pool);
 }
@@ -77,11 +47,11 @@ START_TEST(map_leaves_no_memory)
     pid_t pids[3];
     uint64_t before;
 
-    map_squares(pool, 1000, 0, 0);
+    map_and_wait(pool, 1000, 0, 0);
     await_workers(pool, 3, pids); /* all are out of the map */
     before = heap_use();
     for (int i = 0; i < 20; i++)
-        map_squares(pool, 1000, i & 1, i & 2);
+        map_and_wait(pool, 1000, i & 1, i & 2);
     await_workers(pool, 3, pids);
     ck_assert_uint_eq(heap_use(), before);
     end_pool(pool);
@@ -158,15 +128,6 @@ START_TEST(results_are_zeroed_but_not_in_the_family)
     must(mp_free(shared));
 }
 END_TEST
-
-static int
-tell_pid(const void *item, void *result, void *ctx)
-{
-    (void)item;
-    (void)ctx;
-    *(pid_t *)result = getpid();
-    return 0;
-}
 
 START_TEST(chunk_is_obeyed)
 {
@@ -268,7 +229,7 @@ END_TEST
 
 /* Items that say that they run, and then wait. */
 static int
-stop_at_gate(const void *item, void *result, void *ctx)
+hold_at_gate(const void *item, void *result, void *ctx)
 {
     struct gate *gate = ctx;
     pid_t pid = getpid();
@@ -294,7 +255,7 @@ map_at_gate(void *arg)
     struct map_call *call = arg;
 
     call->tid = gettid();
-    call->r = mp_pool_map(call->pool, stop_at_gate, NULL, 0, NULL, 0, 1000,
+    call->r = mp_pool_map(call->pool, hold_at_gate, NULL, 0, NULL, 0, 1000,
                           MP_MAP_ATTR(.ctx = &call->gate,
                                       .ctx_size = sizeof(call->gate),
                                       .chunk = call->chunk));
@@ -377,7 +338,7 @@ START_TEST(killed_callers_map_is_abandoned)
     must(mp_process_close(process));
     gate_let_go(call.gate);
     gate_let_go(call.gate);
-    map_squares(call.pool, 100, 0, 0); /* the pool goes on */
+    map_and_wait(call.pool, 100, 0, 0); /* the pool goes on */
     wait_until(heap_use() <= before, 10);
     ck_assert_uint_eq(mp_queue_size(call.gate.begun), 0);
     end_pool(call.pool);
@@ -393,7 +354,7 @@ map_many_times(void *arg)
     mp_pool *pool = arg;
 
     for (int i = 0; i < 100; i++)
-        map_squares(pool, 2000, i & 1, i & 2);
+        map_and_wait(pool, 2000, i & 1, i & 2);
     return NULL;
 }
 

@@ -3,7 +3,7 @@
  * succeed, and peers, each a process or a thread. */
 #pragma once
 
-#include "region/heap.h"
+#include "region/audit.h"
 #include "support/support.h"
 
 #include <mproc.h>

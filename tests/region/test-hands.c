@@ -2,6 +2,7 @@
 /* Memory in the hands of those who die: the reaper gives it back, and only
  * that. */
 #include "region/extents.h"
+#include "region/heap.h"
 #include "region/kin.h"
 #include "region/mutex.h"
 

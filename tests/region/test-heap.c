@@ -2,6 +2,7 @@
 /* Shared memory as one process sees it, and as many use it at once. */
 #include "base/error.h"
 #include "region/extents.h"
+#include "region/heap.h"
 #include "region/kin.h"
 #include "region/layout.h"
 

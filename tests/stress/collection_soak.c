@@ -4,7 +4,8 @@
 #include "collection_soak.h"
 
 #include "os/clock.h"
-#include "region/heap.h"
+#include "region/audit.h"
+#include "region/object.h"
 #include "region/region.h"
 
 #include <mproc.h>

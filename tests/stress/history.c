@@ -79,6 +79,9 @@ hash(const struct search *s, const struct state *state)
 
     for (size_t i = 0; i < s->words; i++) {
         h = (h ^ state->done[i]) * 0xd6e8feb86659fd93u;
+        /* A change of the top bit alone is still one here: it must not be
+         * what a change of the next word takes back. */
+        h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
         h ^= h >> 32;
     }
     return h ? h : 1;

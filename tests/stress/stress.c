@@ -9,7 +9,8 @@
  * was about to hand over; that of anyone else, none. */
 #include "stress.h"
 
-#include "region/heap.h"
+#include "region/audit.h"
+#include "region/object.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/atomic.h"
-#include "region/bell.h"
+#include "bell/bell.h"
 #include "region/mutex.h"
 
 #include <mproc.h>

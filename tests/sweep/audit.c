@@ -3,7 +3,8 @@
  * one piece of memory, be it a block, an extent or an object. */
 #include "audit.h"
 
-#include "region/heap.h"
+#include "region/audit.h"
+#include "region/object.h"
 
 const char *
 audit_heap(uint64_t *ret_live)

@@ -2,7 +2,7 @@
 /* The bell: notifiers are killed, and those who sleep on it. */
 #include "sweep.h"
 
-#include "region/bell.h"
+#include "bell/bell.h"
 
 #include <limits.h>
 #include <string.h>

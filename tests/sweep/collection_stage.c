@@ -4,6 +4,7 @@
 #include "collection_stage.h"
 
 #include "collection/word.h"
+#include "region/heap.h"
 #include "region/participant.h"
 
 #include <mproc/any.h>

@@ -3,7 +3,7 @@
  * writes next is not held up, and all lines are whole. */
 #include "sweep.h"
 
-#include "region/log.h"
+#include "report/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * there whole or not at all. */
 #include "sweep.h"
 
-#include "region/heap.h"
+#include "region/participant.h"
 
 #include <errno.h>
 #include <stdio.h>

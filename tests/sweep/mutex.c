@@ -8,7 +8,6 @@
 #include "sweep.h"
 #include "trace.h"
 
-#include "region/heap.h"
 #include "region/mutex.h"
 
 #include <signal.h>

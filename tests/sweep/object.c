@@ -3,7 +3,7 @@
  * being retired. A kill in between costs the cell. */
 #include "sweep.h"
 
-#include "region/heap.h"
+#include "region/object.h"
 
 /* Notes of the victim: what it was given, what it had, that it gave that. */
 enum { GIVEN, OWN, RETURNED };

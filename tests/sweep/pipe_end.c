@@ -143,7 +143,7 @@ check_nothing(void)
                                .family = pipe_make_one_before,             \
                                .may_lose = PIPE_RECORDS
 
-/* The death that costs a closer two cells: see connection/pipe_close.c. */
+/* The death that costs a closer two cells: see pipe/close.c. */
 #define PIPE_CELLS 2
 
 const struct sweep_scenario sweep_pipe_end[] = {

@@ -5,8 +5,8 @@
  * whatever was sent is received, and then the end, without anybody's help. */
 #include "sync_stage.h"
 
-#include "connection/pipe.h"
 #include "os/clock.h"
+#include "pipe/pipe.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -122,7 +122,7 @@ hold(mp_conn *conn)
 
     if (mp__holders_use(&end->holders) == 1)
         mp__pipe_news(end);
-    mp__holders_rest();
+    mp__pipe_leave();
 }
 
 void

@@ -10,7 +10,7 @@
 
 #include "sweep.h"
 
-#include "connection/pipe.h"
+#include "pipe/pipe.h"
 
 #define FIRST  100u /* ids of what is there first, */
 #define VICTIM 200u /* of what the victim sends, */

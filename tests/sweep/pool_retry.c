@@ -16,16 +16,16 @@ static void
 make_pool_with_dead(void)
 {
     mp_time deadline = mp_timeout(SWEEP_BOUND);
-    struct mp__worker *w;
+    struct mp__post *post;
 
     pool_make(1);
-    w = mp__post(pool, 0);
+    post = mp__post_at(pool, 0);
     pool_work->result[0] = pool_submit(0, POOL_DIES_FIRST, &again);
     pool_await_run(0);
-    while (mp__participant_find(mp__load(&w->participant)) &&
+    while (mp__participant_find(mp__load(&post->participant)) &&
            mp__now() < deadline)
         usleep(50);
-    w->retry = MP_FOREVER; /* the victim starts nobody */
+    post->retry = MP_FOREVER; /* the victim starts nobody */
 }
 
 static void
@@ -37,7 +37,7 @@ victim_looks_after_pool(void)
 static void
 check_done_twice(void)
 {
-    mp__post(pool, 0)->retry = 0;
+    mp__post_at(pool, 0)->retry = 0;
     sweep_check(pool_settle(pool_work->result[0], 0, 2) == POOL_DONE,
                 "the task died, though it may be tried again");
     pool_await_workers(1);

@@ -9,7 +9,8 @@
  * victim is somebody else the pool is the harness's own. */
 #pragma once
 
-#include "pool/task.h"
+#include "task/post.h"
+#include "task/task.h"
 #include "sweep.h"
 
 #define POOL_TASKS   2

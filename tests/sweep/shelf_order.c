@@ -4,7 +4,7 @@
  * message may be early or late: that which the victim had taken. */
 #include "shelf_stage.h"
 
-#include "channel/ring.h"
+#include "queue/ring.h"
 
 #include <string.h>
 

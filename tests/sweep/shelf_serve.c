@@ -4,7 +4,7 @@
  * the first again; what has arrived does not come again. */
 #include "shelf_stage.h"
 
-#include "channel/consume.h"
+#include "queue/consume.h"
 #include "region/participant.h"
 
 #include <errno.h>

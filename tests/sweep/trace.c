@@ -32,6 +32,8 @@
 
 #define STUCK_AFTER 10000000000 /* ns that a step may last without a sleep */
 
+int64_t trace_nap = 1500000;
+
 #if defined(__x86_64__)
 #define DEBUG_REGISTER(n) (offsetof(struct user, u_debugreg) + (n)*8)
 #define PC                offsetof(struct user, regs.rip)
@@ -53,8 +55,6 @@ static struct {
     mp__a32 pid; /* of one that waits to be adopted */
     mp__a32 released;
 } * offer;
-
-int64_t trace_nap = 1500000;
 
 static int64_t
 now(void)

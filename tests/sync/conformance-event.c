@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Event: the clauses. */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/conformance.h"
 #include "sync/event.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Semaphore and BoundedSemaphore: the clauses. */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/conformance.h"
 #include "sync/semaphore.h"
 

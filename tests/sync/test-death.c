@@ -4,8 +4,8 @@
  * test-waiter-death.c.)
  *
  * (Every single instruction is the kill sweep's business: tests/sweep.) */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/kit.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define MOST    8
-#define BOUND   10 /* seconds; what is promised is 10 ms: see test-notice.c */
+#define BOUND   10 /* seconds; what is promised is 10 ms: see test-noticing.c */
 #define PERMITS 5
 
 struct stage {

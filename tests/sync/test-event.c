@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Event: attributes, handles, setting, waiting. Deaths are in
  * test-waiter-death.c, what Python says of it in conformance-event.c. */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/event.h"
 #include "sync/kit.h"
 

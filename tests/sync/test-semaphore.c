@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Semaphore: plain, bounded, tracked. Deaths are in test-death.c, what Python
  * says of it in conformance-semaphore.c. */
+#include "bell/waiters.h"
 #include "os/clock.h"
-#include "region/waiters.h"
 #include "sync/kit.h"
 #include "sync/semaphore.h"
 

@@ -2,7 +2,7 @@
 /* Those who wait for a lock, a permit or an event die, asleep or just woken;
  * and those who work with them, at any moment. The others go on. (Those who
  * hold something die in test-death.c.) */
-#include "region/waiters.h"
+#include "bell/waiters.h"
 #include "sync/kit.h"
 
 #include <errno.h>
