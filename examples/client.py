@@ -15,4 +15,6 @@ with Client(sys.argv[1], "AF_UNIX") as conn:
     print("the listener says", conn.recv_bytes())
     conn.send_bytes(LIST_OF_TWO + INTEGER + (42).to_bytes(2, "big") +
                     INTEGER + (1729).to_bytes(2, "big"))
-    print("and answers", conn.recv_bytes())
+    answer = conn.recv_bytes()
+    print("and answers", answer)
+    print("the sum of 2 numbers is", int.from_bytes(answer[-2:], "big"))

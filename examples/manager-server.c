@@ -90,8 +90,9 @@ main(int argc, char **argv)
     for (int i = 0; i < clients; i++)
         if (mp_semaphore_acquire(o.left, MP_FOREVER) < 0)
             return fail();
+    printf("results: ");
     mp_dict_print(o.results, stdout);
-    putchar('\n');
+    printf("\nvisitors: ");
     mp_list_print(o.visitors, stdout);
     putchar('\n');
     mp_manager_shutdown(manager);

@@ -2,7 +2,8 @@
 /* Looks into a value that came as bytes. */
 #include <mproc.h>
 
-static const char bytes[] = "\x83\xa4name\xa5" "Alice\xa4" "ages\x93\x2a\x07\x01"
+static const char bytes[] = "\x83\xa4name\xa5" "Alice"
+                            "\xa4" "ages\x93\x2a\x07\x01"
                             "\xa4note\xc0";
 
 int

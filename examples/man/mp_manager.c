@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two programs: one holds a dict, the other one, no child in the sense of mproc,
- * changes it by its name. fork() stands for starting the other one by hand, on
- * this machine or on another. */
+/* Two programs: one holds a dict, the other one, no child in the sense of
+ * mproc, changes it by its name. fork() stands for starting the other one by
+ * hand, on this machine or on another. */
 #include <mproc.h>
 #include <stdio.h>
 #include <sys/wait.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A child is killed while it holds a lock. */
 #include <errno.h>
 #include <mproc.h>
 #include <stdio.h>

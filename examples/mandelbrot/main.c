@@ -230,7 +230,8 @@ main(int argc, char **argv)
     printf("%s: %d x %d pixels\n", argv[optind], view.columns, view.rows);
     if (again) {
         alone = paint_alone(view, rows, pixels);
-        printf("%d workers: %.2f s; alone: %.2f s, %.1f times as long\n",
+        printf("%d workers: %.2f s; one process alone: %.2f s, %.1f times as "
+               "long, for the same picture\n",
                workers, together, alone, alone / together);
     }
     mp_array_destroy(picture);

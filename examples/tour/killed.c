@@ -2,8 +2,8 @@
 /* Death is an event. The third of five tasks is killed by SIGKILL, as the
  * kernel does when memory runs out: that task fails with an error that says
  * who died of what, the others do not notice, and the pool is whole again.
- * Then one aborts: the error says where in the program it was. And a consumer is killed while it waits at a queue, and the queue goes
- * on. */
+ * Then one aborts: the error says where in the program it was. And a consumer
+ * is killed while it waits at a queue, and the queue goes on. */
 #include "tour.h"
 
 #include <signal.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A tour of mproc: plays small scenes with processes, queues, pools and
- * locks, and prints what happens while it happens.
+/* A tour of mproc, beyond the first steps in ../seeds: plays small scenes with
+ * queues, pools and locks, and prints what happens while it happens.
  *
  *   tour [--method fork|spawn|forkserver] [SCENE...]
+ *   tour --list
  *
  * Each scene is a function in a file of its own, to be read and copied. */
 #include "tour.h"
@@ -16,46 +17,25 @@ static const struct scene {
     const char *title;
     void (*play)(void);
 } scenes[] = {
-    {"processes", "Ten processes are started, listed and joined",
-     scene_processes},
-    {"terminate", "A process that never ends is asked to; another is killed",
-     scene_terminate},
-    {"daemon", "A program ends: its daemon with it, its other child before",
-     scene_daemon},
-    {"consumers", "Consumers share the tasks of a queue, until a pill comes",
-     scene_consumers},
-    {"powers", "Ten processes each put a pair into one queue", scene_powers},
-    {"bakery", "Putting and getting without waiting: a shelf for three loaves",
-     scene_bakery},
     {"surgery", "The most urgent first: a doctor's waiting room",
      scene_surgery},
-    {"pipe", "A child sends [42, None, 'Hello'] through a pipe", scene_pipe},
+    {"questions", "A child answers questions that come through a pipe",
+     scene_questions},
     {"letters", "A queue carries values of any kind", scene_letters},
-    {"shared", "Children change a number and an array of their parent",
-     scene_shared},
-    {"manager", "A child changes a manager's number, array and list",
-     scene_manager},
     {"votes", "Four tellers count into one dict, and no vote is lost",
      scene_votes},
     {"settings", "Settings by name, in a namespace", scene_settings},
-    {"map", "A pool of five squares the numbers 1 to 10", scene_map},
     {"starmap", "A function of two arguments: in a loop, then by a pool",
      scene_starmap},
     {"imap", "Maps over what is read as it goes, in order or as it comes",
      scene_imap},
-    {"apply", "Ten tasks of 0.1 s each: one by one, then five at a time",
-     scene_apply},
-    {"callbacks", "Ten tasks, and a function that is called when one is done",
-     scene_callbacks},
     {"limits", "Tasks that take too long, are cancelled, are tried again",
      scene_limits},
     {"killed", "What happens when a worker is killed", scene_killed},
     {"courier", "A courier is killed with a parcel in hand; another gets it",
      scene_courier},
-    {"tickets", "Ten buyers and the last three tickets, under a lock",
-     scene_tickets},
-    {"karaoke", "Four in the karaoke booth, six at the door", scene_karaoke},
-    {"lights", "Cars wait until the traffic light is green", scene_lights},
+    {"heirs", "A lock and a place in a booth, whose holders are killed",
+     scene_heirs},
     {"relay", "Four runners pass the baton on, by a condition", scene_relay},
     {"sprint", "Five runners start together, at a barrier", scene_sprint},
     {"diary", "The log of three guards, one of whom was killed", scene_diary},
@@ -70,7 +50,8 @@ play(const struct scene *scene)
     printf("== %s ==\n", scene->title);
     fflush(stdout);
     scene->play();
-    printf("-- %s: %.2f s\n\n", scene->name, seconds() - begin);
+    printf("-- examples/tour/%s.c: %.2f s\n\n", scene->name,
+           seconds() - begin);
     fflush(stdout);
 }
 
@@ -86,6 +67,15 @@ find_scene(const char *name)
         fprintf(stderr, " %s", scenes[i].name);
     fprintf(stderr, "\n");
     exit(2);
+}
+
+/* For scripts: NAME TITLE, a line each. */
+static int
+list_scenes(void)
+{
+    for (int i = 0; i < SCENES; i++)
+        printf("%s %s\n", scenes[i].name, scenes[i].title);
+    return 0;
 }
 
 static int
@@ -110,6 +100,8 @@ main(int argc, char **argv)
 {
     int first = 1;
 
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return list_scenes();
     if (argc > 1 && strcmp(argv[1], "--method") == 0) {
         MUST(mp_set_start_method(method_of(argv[2])));
         first = 3;

@@ -34,30 +34,17 @@ void start_crowd(mp_process **crowd, int n, const char *name, mp_target target,
 int join_crowd(mp_process **crowd, int n);
 
 /* The scenes, each in a file of its name. */
-void scene_processes(void);
-void scene_terminate(void);
-void scene_daemon(void);
-void scene_consumers(void);
-void scene_powers(void);
-void scene_bakery(void);
 void scene_surgery(void);
-void scene_pipe(void);
+void scene_questions(void);
 void scene_letters(void);
-void scene_shared(void);
-void scene_manager(void);
 void scene_votes(void);
 void scene_settings(void);
-void scene_map(void);
 void scene_starmap(void);
 void scene_imap(void);
-void scene_apply(void);
-void scene_callbacks(void);
 void scene_limits(void);
 void scene_killed(void);
 void scene_courier(void);
-void scene_tickets(void);
-void scene_karaoke(void);
-void scene_lights(void);
+void scene_heirs(void);
 void scene_relay(void);
 void scene_sprint(void);
 void scene_diary(void);

@@ -152,8 +152,9 @@ compare(const struct summary *s, char **roots, int workers)
 
     if (t.words != s->words || t.different != s->different || t.sum != s->sum)
         complain("counted alone, it is something else");
-    printf("%d workers: %.2f s; alone: %.2f s, %.1f times as long\n", workers,
-           s->seconds, t.seconds, t.seconds / s->seconds);
+    printf("%d workers: %.2f s; one process alone: %.2f s, %.1f times as "
+           "long, for the same words\n",
+           workers, s->seconds, t.seconds, t.seconds / s->seconds);
 }
 
 static uint64_t
