@@ -47,15 +47,24 @@ extern const struct bench process_benches[], lock_benches[],
     sync_barrier_benches[], queue_benches[], queue_batch_benches[],
     queue_zerocopy_benches[], queue_task_benches[], queue_idle_benches[],
     pool_benches[], pool_map_benches[], pool_imap_benches[], alloc_benches[],
-    value_benches[], pipe_benches[], tcp_benches[],
-    manager_benches[], command_benches[], command_file_benches[];
+    value_benches[], pipe_benches[], tcp_benches[], manager_benches[],
+    command_benches[], command_file_benches[];
 
 /* Makes what the benches of commands work on, and removes it. */
 void commands_prepare(void);
 void commands_tidy(void);
 
+/* How thorough a run is. */
+struct effort {
+    int rounds;
+    double sample_ns; /* how long a sample is to last */
+    double patience;  /* seconds left for rounds that are repeated */
+    double seconds;   /* left in all, for so many benches */
+    int benches;
+};
+
 /* Runs one bench and prints its line. 0, or -1 if it could not be trusted. */
-int bench_run(const struct bench *bench);
+int bench_run(const struct bench *bench, struct effort *effort);
 
 /* Hidden jobs of this program, done by a fresh copy of it: process.c. */
 int process_job(int argc, char **argv);

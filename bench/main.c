@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* mproc-bench [NAME...]: runs the benches whose names begin with one of the
- * NAMEs ("queue", "queue.stream", "queue.stream.64B"), or all. One JSON
- * object per bench on standard output, all else on standard error. */
+/* mproc-bench [--quick] [NAME...]: runs the benches whose names begin with one
+ * of the NAMEs ("queue", "queue.stream", "queue.stream.64B"), or all. One JSON
+ * object per bench on standard output, all else on standard error. --quick: a
+ * single short round, which shows that each contender works, not how well. */
 #include "cores.h"
 #include "harness.h"
+#include "report.h"
 #include "tools.h"
 
 #include <signal.h>
@@ -40,6 +42,19 @@ static const struct subject {
 
 enum { SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };
 
+/* .seconds are those of one bench: all are to take less than half an hour. */
+static const struct effort thorough = {
+    .rounds = ROUNDS, .sample_ns = 50e6, .patience = 120, .seconds = 7.5};
+static const struct effort quick = {.rounds = 1, .sample_ns = 5e6};
+
+/* What is to be done, and what has been. */
+struct run {
+    char **names; /* ends with NULL; if that is all, all benches are named */
+    struct effort effort;
+    int total, done, failures;
+    int64_t start;
+};
+
 /* "queue" and "queue.stream" name queue.stream.64B, "queue.str" does not. */
 static int
 is_named(const struct bench *bench, const char *name)
@@ -50,53 +65,65 @@ is_named(const struct bench *bench, const char *name)
            (bench->name[n] == 0 || bench->name[n] == '.');
 }
 
-/* How many benches of the subject `name` names; NULL names all. */
 static int
-count_named(const struct subject *subject, const char *name)
+is_wanted(const struct bench *bench, char **names)
+{
+    for (char **name = names; *name; name++)
+        if (is_named(bench, *name))
+            return 1;
+    return !*names;
+}
+
+static int
+count_wanted(const struct subject *subject, char **names)
 {
     int count = 0;
 
     for (const struct bench *b = subject->benches; b->name; b++)
-        count += !name || is_named(b, name);
+        count += is_wanted(b, names);
     return count;
 }
 
 static int
-exists(const char *name)
+count_all_wanted(char **names)
 {
     int count = 0;
 
     for (int i = 0; i < SUBJECTS; i++)
-        count += count_named(&subjects[i], name);
-    return count > 0;
+        count += count_wanted(&subjects[i], names);
+    return count;
 }
 
-/* Runs what `name` names; gives the number of benches that failed. */
-static int
-run_named(const struct subject *subject, const char *name)
+/* What comes next, and how far this is. */
+static void
+announce(const struct run *run, const struct bench *bench)
 {
-    int failures = 0;
+    int gone = (int)((now_ns() - run->start) / 1000000000);
+    int left = run->done ? gone * (run->total - run->done) / run->done : 0;
 
-    if (count_named(subject, name) == 0)
-        return 0;
+    fprintf(stderr, "[%d/%d", run->done + 1, run->total);
+    if (run->done)
+        fprintf(stderr, ", %d:%02d gone, about %d:%02d left", gone / 60,
+                gone % 60, left / 60, left % 60);
+    fprintf(stderr, "] %s\n", bench->name);
+}
+
+static void
+run_subject(struct run *run, const struct subject *subject)
+{
+    if (count_wanted(subject, run->names) == 0)
+        return;
     if (subject->prepare)
         subject->prepare();
-    for (const struct bench *b = subject->benches; b->name; b++)
-        if (!name || is_named(b, name))
-            failures += bench_run(b) < 0;
+    for (const struct bench *b = subject->benches; b->name; b++) {
+        if (!is_wanted(b, run->names))
+            continue;
+        announce(run, b);
+        run->failures += bench_run(b, &run->effort) < 0;
+        run->done++;
+    }
     if (subject->tidy)
         subject->tidy();
-    return failures;
-}
-
-static int
-run_all(const char *name)
-{
-    int failures = 0;
-
-    for (int i = 0; i < SUBJECTS; i++)
-        failures += run_named(&subjects[i], name);
-    return failures;
 }
 
 static int
@@ -108,25 +135,37 @@ list(void)
     return 0;
 }
 
+static void
+run_all(struct run *run)
+{
+    cores_calibrate();
+    run->start = now_ns();
+    run->total = count_all_wanted(run->names);
+    run->effort.benches = run->total;
+    run->effort.seconds *= run->total;
+    for (int i = 0; i < SUBJECTS; i++)
+        run_subject(run, &subjects[i]);
+    if (run->failures > 0)
+        fprintf(stderr, "mproc-bench: %d benches FAILED\n", run->failures);
+}
+
 int
 main(int argc, char **argv)
 {
-    int failures = 0;
+    struct run run = {.names = argv + 1, .effort = thorough};
 
     if (argc > 1 && strncmp(argv[1], "--job", 5) == 0)
         return process_job(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return list();
-    for (int i = 1; i < argc; i++)
-        if (!exists(argv[i]))
-            fail("no bench is named %s (--list names all)", argv[i]);
+    if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
+        run.effort = quick;
+        run.names++;
+    }
+    for (char **name = run.names; *name; name++)
+        if (count_all_wanted((char *[]){*name, NULL}) == 0)
+            fail("no bench is named %s (--list names all)", *name);
     signal(SIGPIPE, SIG_IGN);
-    cores_calibrate();
-    for (int i = 1; i < argc; i++)
-        failures += run_all(argv[i]);
-    if (argc == 1)
-        failures += run_all(NULL);
-    if (failures > 0)
-        fprintf(stderr, "mproc-bench: %d benches FAILED\n", failures);
-    return failures > 0;
+    run_all(&run);
+    return run.failures > 0;
 }

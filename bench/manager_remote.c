@@ -4,6 +4,7 @@
  * key. Each client is a program, too: with a family of its own. */
 #include "manager.h"
 #include "manager_jobs.h"
+#include "sample.h"
 
 #include <mproc.h>
 #include <string.h>
@@ -75,11 +76,7 @@ start(const char *address, const char *key)
 static void *
 start_unix(void)
 {
-    static char address[64];
-
-    snprintf(address, sizeof(address), "unix:/tmp/mproc-bench-%d",
-             (int)getpid());
-    return start(address, NULL);
+    return start(sample_socket(), NULL);
 }
 
 static void *

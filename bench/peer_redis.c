@@ -82,6 +82,16 @@ run_server(void)
     _exit(127);
 }
 
+static int
+answers(void)
+{
+    redisContext *context = redisConnectUnix(path);
+    int yes = context && !context->err;
+
+    redisFree(context);
+    return yes;
+}
+
 /* 0 if there is no Redis. */
 static int
 start_server(void)
@@ -100,7 +110,7 @@ start_server(void)
     if (server == 0)
         run_server();
     atexit(stop_server);
-    while (access(path, F_OK) < 0) {
+    while (!answers()) {
         if (waitpid(server, &status, WNOHANG) == server)
             return 0;
         usleep(1000);

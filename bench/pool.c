@@ -6,6 +6,7 @@
  * .1MiB.result: with a result of that size. load->size is the number of tasks
  * of a batch, or the size. The peers openmp and tbb run threads of one
  * process, which need not copy what is large. */
+#include "crew.h"
 #include "limit.h"
 #include "workers.h"
 
@@ -237,7 +238,7 @@ static const struct contender large_results[] = {
 };
 
 const struct bench pool_benches[] = {
-    {"pool.apply", "apply", {0, WORKERS, 0, 0, 64}, apply},
+    {"pool.apply", "apply", {0, WORKERS, 0, 0, 64}, apply, WAITS_MOST},
     {"pool.apply_async", "apply_async", {1000, WORKERS, 0, 0, 1000}, async},
     {"pool.apply_async.1MiB",
      "apply_async_large",

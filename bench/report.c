@@ -127,16 +127,40 @@ print_cpython(const struct result *result)
 }
 
 static int
+is_rival(const struct result *result, const struct entrant *e)
+{
+    return is_peer(result, e) && e->contender->role != BESIDE;
+}
+
+static int
 is_first(const struct result *result)
 {
     for (int i = 0; i < result->count; i++) {
         const struct entrant *e = &result->entrants[i];
 
-        if (is_peer(result, e) && e->contender->role != BESIDE &&
-            median(e) < median(ours(result)))
+        if (is_rival(result, e) && median(e) < median(ours(result)))
             return 0;
     }
     return 1;
+}
+
+/* The quickest rival besides CPython, which has fields of its own. */
+static void
+print_best_peer(const struct result *result)
+{
+    const struct entrant *best = NULL;
+
+    for (int i = 0; i < result->count; i++) {
+        const struct entrant *e = &result->entrants[i];
+
+        if (is_rival(result, e) && !is_cpython(e) &&
+            (!best || median(e) < median(best)))
+            best = e;
+    }
+    if (!best)
+        return;
+    printf(", \"best_peer\":\"%s\"", best->contender->name);
+    print_field("best", median(best));
 }
 
 static void
@@ -151,31 +175,32 @@ print_line(const struct result *result)
     print_field("vs_limit", median(us) / median(best));
     print_cpython(result);
     print_peers(result);
-    printf(", \"rounds\":%d, \"spread\":%.2f, \"first\":%s}\n", us->rounds,
+    printf(", \"rounds\":%d, \"spread\":%.2f, \"first\":%s", us->rounds,
            spread(us), is_first(result) ? "true" : "false");
+    print_best_peer(result);
+    printf(", \"disturbed\":%d}\n", result->disturbed);
     fflush(stdout);
 }
 
 static void
 print_table(const struct result *result)
 {
-    fprintf(stderr, "%s", result->bench->name);
-    if (result->repeated)
-        fprintf(stderr, "  (%d rounds repeated: a core was missing)",
-                result->repeated);
-    if (result->disturbed)
-        fprintf(stderr, "  (%d of %d rounds DISTURBED: the machine was busy)",
-                result->disturbed, ROUNDS);
-    fprintf(stderr, "\n");
     for (int i = 0; i < result->count; i++) {
         const struct entrant *e = &result->entrants[i];
 
         if (e->left_out)
             continue;
-        fprintf(stderr, "  %-16s %14.2f ns/op  +-%3.0f%%  %d x %ld ops\n",
+        fprintf(stderr,
+                "  %-16s %14.2f ns/op  +-%3.0f%%  %d x %ld ops, %.1f s\n",
                 e->contender->name, median(e), spread(e) * 50, e->rounds,
-                e->ops);
+                e->ops, e->seconds);
     }
+    if (result->repeated)
+        fprintf(stderr, "  %d rounds repeated: a core was missing\n",
+                result->repeated);
+    if (result->disturbed)
+        fprintf(stderr, "  %d of %d rounds DISTURBED: the machine was busy\n",
+                result->disturbed, result->effort->rounds);
 }
 
 void

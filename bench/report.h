@@ -4,19 +4,22 @@
 
 #include "harness.h"
 
-enum { ROUNDS = 7, ROUNDS_SLOW = 3, ROUNDS_SLOWEST = 1, ENTRANTS = 16 };
+enum { ROUNDS = 7, ENTRANTS = 16 };
 
 /* A contender in one run of a bench. */
 struct entrant {
     const struct contender *contender;
     int left_out;
-    int rounds; /* how many it takes part in */
-    long ops;   /* of a sample */
+    int rounds;     /* how many it takes part in */
+    long ops;       /* of a sample */
+    double cost;    /* seconds that a sample takes, with all it needs */
+    double seconds; /* that all its trials and samples took */
     double samples[ROUNDS];
 };
 
 struct result {
     const struct bench *bench;
+    struct effort *effort;
     struct entrant entrants[ENTRANTS];
     int count;
     int repeated;  /* rounds thrown away because a core was missing */

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -19,7 +20,10 @@
 
 #define TIME_LIMIT_MS 30000
 
+#define SCHEME "unix:"
+
 static double *shared_result;
+static char address[64]; /* of a local socket: SCHEME and a path */
 
 static void
 run_child(measure_fn *measure, const struct load *load)
@@ -46,15 +50,29 @@ wait_for(pid_t pid)
     return r > 0;
 }
 
+static void
+prepare(void)
+{
+    if (!shared_result)
+        shared_result = shared_memory(sizeof(*shared_result));
+    *shared_result = NAN;
+    snprintf(address, sizeof(address), SCHEME "/tmp/mproc-bench-%d",
+             (int)getpid());
+}
+
+const char *
+sample_socket(void)
+{
+    return address;
+}
+
 double
 sample_take(measure_fn *measure, const struct load *load)
 {
     int status = 0;
     pid_t pid;
 
-    if (!shared_result)
-        shared_result = shared_memory(sizeof(*shared_result));
-    *shared_result = NAN;
+    prepare();
     pid = fork();
     must(pid, "fork");
     if (pid == 0)
@@ -65,6 +83,7 @@ sample_take(measure_fn *measure, const struct load *load)
                 TIME_LIMIT_MS / 1000);
     kill(-pid, SIGKILL); /* the leader is not reaped yet: the group is ours */
     waitpid(pid, &status, 0);
+    unlink(address + strlen(SCHEME));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return NAN;
     return *shared_result;

@@ -128,8 +128,8 @@ static ALWAYS_INLINE void
 stream_consume(struct stream *s, struct crew *crew, int seat, get_fn *get)
 {
     char *data = (char *)private_memory(s->load->size);
-    long warm = stream_warm(s->load->ops / s->load->producers) *
-                s->load->producers;
+    long warm =
+        stream_warm(s->load->ops / s->load->producers) * s->load->producers;
     uint64_t sum = stream_get_many(s, data, warm / s->load->consumers, get);
 
     crew_begin(crew, seat);

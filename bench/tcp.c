@@ -4,6 +4,7 @@
  * Each member opens its own end, as two programs would: one listens, the other
  * connects. */
 #include "kernel.h"
+#include "sample.h"
 #include "stream.h"
 
 #include <mproc.h>
@@ -119,10 +120,7 @@ run_tls(const struct load *load, int bounces)
 static double
 run_unix(const struct load *load, int bounces)
 {
-    char where[64];
-
-    snprintf(where, sizeof(where), "unix:/tmp/mproc-bench-%d", (int)getpid());
-    return run(load, bounces, (struct meeting){.where = where});
+    return run(load, bounces, (struct meeting){.where = sample_socket()});
 }
 
 /* Defines NAME_stream and NAME_bounce. */
