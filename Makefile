@@ -4,6 +4,7 @@
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
+LIBDIR  ?= lib
 DESTDIR ?=
 DIR      = /usr/include
 BENCH    =
@@ -22,7 +23,7 @@ configured = @test -f $(1)/build.ninja || meson setup $(1) $(2) >&2
 programs := --no-rebuild --no-suite house --no-suite headers --no-suite install
 
 .PHONY: build help run test check-fast bench sweep soak soak-queue soak-pool soak-dict \
-	fuzz model asan tsan valgrind net musl aarch64 deb install uninstall \
+	fuzz model asan tsan valgrind net musl aarch64 abi deb install uninstall \
 	fmt clean
 
 build: ## build the library, the examples and the tests (the default)
@@ -31,10 +32,10 @@ build: ## build the library, the examples and the tests (the default)
 	@ninja -C $(BUILD)
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' \
 	    Makefile
 
-run: ## play the examples: the tour, then larger ones, on DIR=/usr/include
+run: ## play the examples: first steps, a tour, larger ones on DIR=/usr/include
 run: build
 	@$(deps) run
 	@$(tools)/run-examples $(BUILD) '$(DIR)'
@@ -50,7 +51,7 @@ check-fast: ## run the tests that take less than 10 seconds together
 	$(call configured,$(BUILD))
 	@$(tools)/run-tests $(BUILD) --no-suite slow
 
-bench: ## run benchmarks: all, or those of BENCH=name; JSON lines on stdout
+bench: ## measure all, in half an hour, for bench/results.md; or BENCH=name only
 	@$(deps) build >&2
 	@$(deps) --optional bench >&2
 	$(call configured,build-bench,--buildtype=release -Dbench=true \
@@ -137,25 +138,32 @@ net: ## two hosts and a cable that delays, loses, is cut; as root
 	$(call configured,$(BUILD))
 	@$(tools)/run-tests $(BUILD) --suite net
 
-musl: ## build against musl, and run the manual's programs
+musl: ## build against musl, and run the tests
 	@$(deps) build cross-musl
 	@$(tools)/build-cross musl build-musl
 
-aarch64: ## build for 64-bit ARM, and run the manual's programs by qemu-user
+aarch64: ## build for 64-bit ARM, and run by qemu-user what that can run
 	@$(deps) build cross-aarch64
 	@$(tools)/build-cross aarch64 build-aarch64
+
+REF =
+abi: ## compare with the last release's library (or REF=commit's): still fit?
+	@$(deps) build abi
+	@$(tools)/check-abi build-abi $(REF)
 
 deb: ## make the Debian packages, in build-deb
 	@$(deps) build deb
 	@$(tools)/build-deb build-deb
 
+# Meson's own choice of LIBDIR is, on a Debian without dpkg-dev, lib64, where
+# neither the linker nor pkg-config looks.
 install: ## install below DESTDIR, for use from PREFIX=/usr/local
 install: build
-	@meson configure $(BUILD) --prefix='$(PREFIX)'
+	@meson configure $(BUILD) --prefix='$(PREFIX)' --libdir='$(LIBDIR)'
 	@ninja -C $(BUILD)
 	@$(tools)/install-files $(BUILD) '$(DESTDIR)'
 
-uninstall: ## remove what the last `make install` put there
+uninstall: ## remove what `make install` put there
 	@$(tools)/install-files --remove $(BUILD)
 
 fmt: ## format the sources by clang-format
@@ -165,5 +173,5 @@ fmt: ## format the sources by clang-format
 
 clean: ## remove all that was built
 	rm -rf $(BUILD) build-bench build-asan build-tsan build-valgrind \
-	    build-fuzz build-mutation build-musl build-musl-headers \
-	    build-aarch64 build-deb
+	    build-fuzz build-mutation build-musl build-musl-parts \
+	    build-aarch64 build-aarch64-parts build-abi build-deb
