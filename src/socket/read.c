@@ -65,6 +65,22 @@ try_read(struct mp__socket *socket, const struct iovec *parts, unsigned n,
     return mp__stream_read(socket->fd, parts, n);
 }
 
+/* As long as it has paid lately: to be woken up takes longer than many a
+ * message is on its way. */
+static ssize_t
+look_for_a_while(struct mp__socket *socket, const struct iovec *parts,
+                 unsigned n, short *ret_wants)
+{
+    struct mp__looks *looks = &socket->in.looks;
+    uint32_t most = mp__looks_wanted(looks), i;
+    ssize_t got = -EAGAIN;
+
+    for (i = 0; i < most && got == -EAGAIN; i++)
+        got = try_read(socket, parts, n, ret_wants);
+    mp__looks_made(looks, i, got != -EAGAIN);
+    return got;
+}
+
 /* At least one byte. Nothing is ahead that could be used instead. */
 static ssize_t
 read_some(struct mp__socket *socket, const struct iovec *parts, unsigned n,
@@ -85,6 +101,8 @@ read_some(struct mp__socket *socket, const struct iovec *parts, unsigned n,
     }
     for (;;) {
         got = try_read(socket, parts, n, &wants);
+        if (got == -EAGAIN && deadline != MP_NOW)
+            got = look_for_a_while(socket, parts, n, &wants);
         in->wants = wants;
         if (got > 0)
             return got;

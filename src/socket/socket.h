@@ -2,6 +2,7 @@
 /* A connection over a stream socket, the private half: see socket.c. */
 #pragma once
 
+#include "bell/patience.h"
 #include "connection/conn.h"
 #include "socket/frame.h"
 #include "socket/private.h"
@@ -25,7 +26,8 @@ struct mp__arrivals {
     uint64_t have, room;
     int error;   /* -EPIPE, -EPROTO: there will be no more; 0 */
     short wants; /* what the socket is waited for: POLLIN, POLLOUT */
-    int why;     /* -EPIPE: 0: the other end has closed it; -ECONNRESET, ... */
+    struct mp__looks looks; /* ... and for how long it is looked at before */
+    int why; /* -EPIPE: 0: the other end has closed it; -ECONNRESET, ... */
 };
 
 struct mp__socket {
