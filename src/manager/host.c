@@ -30,19 +30,37 @@ reason(void)
     return end ? end + 2 : text;
 }
 
-/* Its starter may die before mp_process_start() returns there: the handle must
- * not depend on that. */
 static int
-take_office(mp_manager *manager)
+is_latest(const struct mp__manager_start *start)
 {
-    mp_process *me = mp__process_self();
+    return mp__load(&start->manager->start) == start->start;
+}
+
+/* Its starter may die before mp_process_start() returns there: the handle must
+ * not depend on that. Nor is it known to anybody until it has written itself
+ * down here, so another may have been started meanwhile. Who ends it counts
+ * `start` up and then looks who is the server: either that one sees this
+ * process, or this process sees that. */
+static int
+take_office(const struct mp__manager_start *start)
+{
+    mp_manager *manager = start->manager;
+    mp_process *me = mp__process_self(), *other;
 
     if (!me)
         return -ENOMEM;
     mp__process_advance(me, mp__state_serial(mp__load(&me->state)),
                         MP__RUNNING, 0);
-    atomic_store(&manager->server, me);
-    return 0;
+    do
+        other = atomic_load(&manager->server);
+    while (is_latest(start) &&
+           !atomic_compare_exchange_strong(&manager->server, &other, me));
+    if (is_latest(start))
+        return 0;
+    other = me;
+    atomic_compare_exchange_strong(&manager->server, &other, NULL);
+    return mp__fail(-ECANCELED, "mp_manager_start: another server has been "
+                                "started, or the manager shut down");
 }
 
 static int
@@ -132,7 +150,7 @@ mp__manager_serve(void *arg)
     heed_term(0);
     r = mp__manager_enter(manager, "mp_manager_start");
     if (r == 0)
-        r = take_office(manager);
+        r = take_office(start);
     if (r == 0)
         r = initialize(manager->terms);
     mp__ops_begin();
@@ -141,7 +159,7 @@ mp__manager_serve(void *arg)
     if (r == 0)
         heed_term(1);
     if (r == 0)
-        atomic_store(&manager->serving, atomic_load(&manager->server));
+        atomic_store(&manager->serving, mp__process_self());
     if ((!report(start->report, r) && mp__served_here.life == 1) || r < 0) {
         mp_listener_close(mp__server.listener);
         return EXIT_FAILURE;

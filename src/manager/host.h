@@ -7,6 +7,7 @@
 /* What a process that is to be a server is started with. */
 struct mp__manager_start {
     mp_manager *manager;
+    uint64_t start;  /* which of the manager's this is */
     mp_conn *report; /* [result, text]: sent once it listens, or cannot */
 };
 int mp__manager_serve(void *start);

@@ -10,7 +10,8 @@
  * it listens, and then says so through a pipe. If its starter has died by
  * then, the first server of a manager ends, as nobody knows of that manager; a
  * later one goes on. One that somebody finds half way, with `starting` in his
- * hand, has lost its starter, and is replaced. */
+ * hand, has lost its starter, and is replaced. One that has not come so far as
+ * to be found sees that it is not of the latest `start`, and ends. */
 #include "link/ask.h"
 #include "manager/host.h"
 #include "os/life.h"
@@ -100,7 +101,10 @@ give_up(mp_manager *manager, mp_process *process)
 static int
 start_server(mp_manager *manager, const char *function)
 {
-    struct mp__manager_start start = {.manager = manager};
+    struct mp__manager_start start = {
+        .manager = manager,
+        .start = mp__load(&manager->start),
+    };
     mp_process *process;
     mp_conn *heard;
     int r = mp_pipe(&heard, &start.report, 0);
@@ -118,19 +122,21 @@ start_server(mp_manager *manager, const char *function)
     return r;
 }
 
-/* Ends the server, if there is one. `starting` is held, or nobody else has the
- * manager. */
+/* Ends the server, if there is one, and those that have been started and have
+ * not come to say so. `starting` is held, or nobody else has the manager. */
 static void
 end_server(mp_manager *manager)
 {
-    mp_process *server = atomic_exchange(&manager->server, NULL);
+    mp_process *server;
 
+    mp__add(&manager->start, 1);
+    server = atomic_exchange(&manager->server, NULL);
+    if (server) {
+        while (mp_process_stop(server, GRACE) == -EINTR)
+            ;
+        mp_process_close(server);
+    }
     atomic_store(&manager->serving, NULL);
-    if (!server)
-        return;
-    while (mp_process_stop(server, GRACE) == -EINTR)
-        ;
-    mp_process_close(server);
 }
 
 /* ---- Starting ---- */
@@ -158,6 +164,7 @@ fill(mp_manager *manager, const mp_manager_attr *attr)
         return r;
     mp__block_keep(manager->terms);
     mp__random(&manager->number, sizeof(manager->number));
+    mp__random(&manager->start, sizeof(manager->start));
     memcpy(manager->family, mp__region_uuid(), sizeof(manager->family));
     r = mp_dict_create(&manager->names);
     if (r == 0)

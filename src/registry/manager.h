@@ -44,6 +44,9 @@ struct mp_manager {
                           objects of users' types */
     mp_value *lives;   /* of the server, so far */
     mp_lock *starting; /* held by who starts the server, or ends it */
+    /* Which start is the latest: drawn at first, since cells are used again, and
+     * one more whenever the server is ended. Writer: who has `starting`. */
+    mp__a64 start;
     /* The server's process, and the same once it listens. Writer: itself; who
      * has `starting` clears them. */
     _Atomic(mp_process *) server, serving;

@@ -100,15 +100,18 @@ on_call(struct mp__source *source, uint32_t events)
 static void
 on_caller(struct mp__source *source, uint32_t events)
 {
+    mp_queue *callers = mp__served_here.manager->callers;
     mp_conn *conn;
+    ssize_t r = sizeof(conn);
 
     (void)source, (void)events;
-    for (int i = 0; i < ARRIVED; i++) {
-        if (mp_queue_get(mp__served_here.manager->callers, &conn, sizeof(conn),
-                         MP_NOW) != sizeof(conn))
-            return;
-        mp__session_new(conn, MP__BY_PIPE);
+    for (int i = 0; i < ARRIVED && r == sizeof(conn); i++) {
+        r = mp_queue_get(callers, &conn, sizeof(conn), MP_NOW);
+        if (r == sizeof(conn))
+            mp__session_new(conn, MP__BY_PIPE);
     }
+    if (r == -EBADF)
+        mp__server.ending = 1; /* there is no such manager any more */
 }
 
 static void

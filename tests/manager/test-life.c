@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a manager's server: how it starts, or says why it cannot; how it
  * ends, and what another one finds. */
+#include "manager/host.h"
 #include "server/raw.h"
 
 #include <errno.h>
@@ -216,6 +217,45 @@ START_TEST(of_many_who_restart_one_does)
 END_TEST
 
 static int
+come_late(void *start)
+{
+    return mp__manager_serve(start) == EXIT_FAILURE ? 0 : 1;
+}
+
+/* Its starter was killed before anybody could know of it, and another server
+ * was started. */
+START_TEST(a_server_that_comes_late_is_none)
+{
+    struct mp__manager_start late;
+    mp_process *process, *server;
+    mp_conn *heard;
+    int code = -1;
+
+    manager = raw_start(BY_UNIX, NULL);
+    late = (struct mp__manager_start){
+        .manager = manager,
+        .start = mp__load(&manager->start),
+    };
+    must(mp_pipe(&heard, &late.report, 0));
+    kill_server();
+    ck_assert_int_eq(mp_manager_restart(manager), 1);
+    server = mp_manager_process(manager);
+    must(mp_process_start(&process, come_late, &late, sizeof(late), NULL));
+    must(mp_process_join(process, mp_timeout(20)));
+    must(mp_process_exitcode(process, &code));
+    ck_assert_int_eq(code, 0);
+    ck_assert_ptr_eq(mp_manager_process(manager), server);
+    raw_open(&raw, manager);
+    raw_ping(&raw);
+    raw_close(&raw);
+    must(mp_process_close(process));
+    must(mp_conn_close(late.report));
+    must(mp_conn_close(heard));
+    raw_end(manager);
+}
+END_TEST
+
+static int
 restart_and_die(void *arg, int i)
 {
     (void)i;
@@ -389,6 +429,7 @@ main(void)
     tcase_add_loop_test(tcase, a_new_server_has_the_same_address, 0, 2);
     tcase_add_test(tcase, a_dead_servers_guests_are_dead);
     tcase_add_loop_test(tcase, of_many_who_restart_one_does, 0, 2);
+    tcase_add_test(tcase, a_server_that_comes_late_is_none);
     tcase_add_test(tcase, who_restarts_may_be_killed);
     tcase = raw_case(suite, "ending", 60);
     tcase_add_test(tcase, ctrl_c_is_the_programs_and_term_ends_it);
